@@ -1,0 +1,225 @@
+"""Destination: whom to dial and how, checked before anything rings."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from .errors import DestinationError, DestinationNotAllowedError
+
+if TYPE_CHECKING:
+    from livekit.protocol.sip import SIPOutboundConfig
+
+__all__ = ["Allowed", "Destination", "check_allowed", "check_line"]
+
+AddressKind = Literal["auto", "number", "uri", "user"]
+Method = Literal["auto", "refer", "dial"]
+Allowed = Iterable[str] | Callable[["Destination"], bool]
+"""Patterns of addresses (``"+1*"``, ``"sip:*@pbx.example.com"``), or a predicate."""
+
+# ITU-T E.164, 6.2: a country code that does not start with 0, at most 15 digits in all. The
+# lower bound of 5 digits is ours: shorter ones are not reachable from abroad.
+_E164 = re.compile(r"\+[1-9]\d{4,14}\Z")
+# RFC 3261, 25.1, without passwords and embedded headers: nobody dials those, attackers do.
+_SIP_URI = re.compile(
+    r"sips?:(?:(?P<user>[A-Za-z0-9\-_.!~*'()&=+$,;/%]+)@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?)"
+    r"(?::(?P<port>\d{1,5}))?(?P<params>(?:;[A-Za-z0-9\-_.!~*'%=+]+)*)\Z",
+    re.IGNORECASE,
+)
+_TEL_URI = re.compile(r"tel:(?P<number>\+[1-9]\d{4,14})(?:;[A-Za-z0-9\-_.!~*'%=+;]*)?\Z", re.I)
+_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]{1,64}\Z")
+# livekit-sip: digits, A to D, * and #, and w for a pause of 0.5 s.
+_DTMF = re.compile(r"[0-9A-Da-d*#wW]{1,128}\Z")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}\Z")
+
+
+def check_line(name: str, value: str) -> str:
+    """Return `value` if it can stand in a SIP header, where a line break would begin another.
+
+    Raises:
+        DestinationError: `value` has a control character, a line break among them.
+    """
+    if any(ord(c) < 32 or ord(c) == 127 for c in value) or "\u2028" in value or "\u2029" in value:
+        raise DestinationError(name, value, "control characters and line breaks are not allowed")
+    return value
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Whom to dial, and how. A plain string is short for ``Destination(address=...)``.
+
+    Args:
+        address: An E.164 number (``"+15550100"``), a ``sip:``, ``sips:`` or ``tel:`` URI, or,
+            with ``kind="user"`` only, a plain extension or user of the trunk (``"100"``).
+        name: What people call it; it appears in messages and in the briefing.
+        kind: ``"auto"`` reads it off the address; ``"user"`` takes the address as it is.
+        trunk_id: The LiveKit outbound trunk to dial through. Default: the transfer's, then the
+            environment variable ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
+        sip_connection: A ``livekit.api.SIPOutboundConfig`` to dial with instead of a trunk.
+        caller_id: The number that the human's phone shows. Default: the trunk's.
+        display_name: The name that the human's phone shows.
+        headers: SIP headers for the INVITE or the REFER.
+        dtmf: Keys to send after the answer: digits, ``*``, ``#``, and ``w`` to wait 0.5 s.
+        ring_timeout: How long it may ring, in seconds. Default: the transfer's.
+        method: How a cold transfer reaches it. Default: the transfer's.
+
+    Raises:
+        DestinationError: A field cannot be used; the message says which, and what to do.
+    """
+
+    address: str
+    name: str | None = None
+    kind: AddressKind = "auto"
+    trunk_id: str | None = None
+    sip_connection: SIPOutboundConfig | None = field(default=None, compare=False)
+    caller_id: str | None = None
+    display_name: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    dtmf: str | None = None
+    ring_timeout: float | None = None
+    method: Method | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.address, str) or not self.address.strip():
+            raise DestinationError("address", self.address, "give a number or a SIP URI")
+        kind = self._read_kind()
+        object.__setattr__(self, "kind", kind)
+        for name in ("name", "trunk_id", "caller_id", "display_name"):
+            value = getattr(self, name)
+            if value is not None:
+                if not isinstance(value, str) or not value.strip():
+                    raise DestinationError(name, value, "give a non-empty text or leave it out")
+                check_line(name, value)
+        for key, value in self.headers.items():
+            if not _HEADER_NAME.match(key):
+                raise DestinationError("headers", key, "not the name of a SIP header")
+            check_line(f"headers[{key!r}]", value)
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+        if self.dtmf is not None and not _DTMF.match(self.dtmf):
+            raise DestinationError("dtmf", self.dtmf, "use 0-9, A-D, *, # and w (waits 0.5 s)")
+        if self.ring_timeout is not None and not 1 <= self.ring_timeout <= 600:
+            raise DestinationError("ring_timeout", self.ring_timeout, "use 1 to 600 seconds")
+        if self.method not in (None, "auto", "refer", "dial"):
+            raise DestinationError("method", self.method, 'use "auto", "refer" or "dial"')
+        if self.trunk_id is not None and self.sip_connection is not None:
+            raise DestinationError(
+                "trunk_id", self.trunk_id, "give either trunk_id or sip_connection, not both"
+            )
+
+    def _read_kind(self) -> AddressKind:
+        address = self.address
+        if self.kind == "user":
+            if not _USER.match(address):
+                raise DestinationError("address", address, "not an extension or user of a trunk")
+            return "user"
+        if _E164.match(address):
+            found: AddressKind = "number"
+        elif _TEL_URI.match(address):
+            found = "uri"
+        elif _SIP_URI.match(address):
+            found = "uri"
+            port = self._sip_match().group("port")
+            if port is not None and not 1 <= int(port) <= 65535:
+                raise DestinationError("address", address, "the port must be 1 to 65535")
+        else:
+            raise DestinationError(
+                "address",
+                address,
+                "write a number in E.164 (a plus sign, the country code and the number with no "
+                'spaces, like "+15550100") or a URI like "sip:100@pbx.example.com"; for a plain '
+                'extension use Destination(address=..., kind="user")',
+            )
+        if self.kind not in ("auto", found):
+            raise DestinationError("kind", self.kind, f"the address {address!r} is a {found}")
+        return found
+
+    def _sip_match(self) -> re.Match[str]:
+        match = _SIP_URI.match(self.address)
+        assert match is not None
+        return match
+
+    @classmethod
+    def parse(cls, value: str | Destination) -> Destination:
+        """Return `value` as a Destination.
+
+        Raises:
+            DestinationError: It is not one.
+        """
+        if isinstance(value, Destination):
+            return value
+        if not isinstance(value, str):
+            raise DestinationError("address", value, "give a text or a Destination")
+        return cls(address=value)
+
+    def but(self, **changes: object) -> Destination:
+        """Return a copy with some fields changed, checked like a new one."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)} | changes
+        if "address" in changes and "kind" not in changes:
+            values["kind"] = "auto"
+        return Destination(**values)  # type: ignore[arg-type]
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message: its name, or else its address."""
+        return self.name or self.address
+
+    @property
+    def number(self) -> str | None:
+        """The E.164 number, where the address has one."""
+        if self.kind == "number":
+            return self.address
+        tel = _TEL_URI.match(self.address)
+        return tel.group("number") if tel else None
+
+    @property
+    def sip_user(self) -> str | None:
+        """The user part of a SIP URI, the number, or the plain extension."""
+        if self.kind == "user" or self.number is not None:
+            return self.number or self.address
+        return self._sip_match().group("user")
+
+    @property
+    def sip_host(self) -> str | None:
+        """The host, with its port where given, of a SIP URI; None for the other kinds."""
+        if self.kind != "uri" or self.number is not None:
+            return None
+        match = self._sip_match()
+        port = match.group("port")
+        return match.group("host") + (f":{port}" if port else "")
+
+    @property
+    def sip_transport(self) -> str | None:
+        """The transport that a SIP URI asks for (``udp``, ``tcp`` or ``tls``), in lower case."""
+        if self.kind != "uri" or self.number is not None:
+            return None
+        match = self._sip_match()
+        for param in match.group("params").lower().split(";"):
+            if param.startswith("transport="):
+                return param.removeprefix("transport=")
+        return "tls" if self.address.lower().startswith("sips:") else None
+
+
+def check_allowed(destinations: Iterable[Destination], allowed: Allowed | None) -> None:
+    """Refuse destinations that `allowed` does not permit. None permits all.
+
+    Raises:
+        DestinationNotAllowedError: The first destination that is outside.
+    """
+    if allowed is None:
+        return
+    patterns = None if callable(allowed) else tuple(allowed)
+    for destination in destinations:
+        if patterns is None:
+            assert callable(allowed)
+            permitted = allowed(destination)
+        else:
+            permitted = any(fnmatch.fnmatchcase(destination.address, p) for p in patterns)
+        if not permitted:
+            raise DestinationNotAllowedError(
+                "address", destination.address, "it is outside allowed=; nothing was dialled"
+            )

@@ -1,0 +1,170 @@
+"""The errors that livetransfer raises.
+
+They are for what is refused *here*, before anything rings, and for faults of the call itself.
+What the network answers (busy, declined, no answer) is not an error but a
+[`TransferOutcome`][livetransfer.TransferOutcome].
+
+    TransferError
+    ├── DestinationError (also a ValueError)       the destination is not one
+    │   ├── UnknownDestinationError                a name that is in no map
+    │   └── DestinationNotAllowedError             outside `allowed=`
+    ├── ConfigurationError (also a ValueError)     an option is missing or contradicts another
+    ├── CallerNotFoundError                        nobody, or too many, to transfer
+    ├── TransferInProgressError                    a transfer of this call is already running
+    ├── TransferFailed                             raised by TransferOutcome.raise_for_status()
+    └── CallControlError                           the telephony refused or failed
+        ├── DialFailed
+        ├── ReferFailed
+        ├── BridgeFailed
+        └── SealFailed
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .outcome import TransferOutcome
+    from .status import TransferStatus
+
+__all__ = [
+    "BridgeFailed",
+    "CallControlError",
+    "CallerNotFoundError",
+    "ConfigurationError",
+    "DestinationError",
+    "DestinationNotAllowedError",
+    "DialFailed",
+    "ReferFailed",
+    "SealFailed",
+    "TransferError",
+    "TransferFailed",
+    "TransferInProgressError",
+    "UnknownDestinationError",
+]
+
+
+class TransferError(Exception):
+    """The root of every error that livetransfer raises."""
+
+
+class DestinationError(TransferError, ValueError):
+    """A destination, or one of its fields, cannot be dialled.
+
+    Attributes:
+        field: The name of the offending field, for example ``"address"``.
+        value: The offending value, as it was given.
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        self.field = field
+        self.value = value
+        super().__init__(f"{field}={value!r} cannot be used: {remedy}")
+
+
+class UnknownDestinationError(DestinationError):
+    """A name is not a key of the map of destinations that the code gave."""
+
+
+class DestinationNotAllowedError(DestinationError):
+    """A destination lies outside what ``allowed=`` permits; nothing was dialled."""
+
+
+class ConfigurationError(TransferError, ValueError):
+    """An option is missing, wrong, or contradicts another one.
+
+    Attributes:
+        field: The name of the option.
+        value: The value it had.
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        self.field = field
+        self.value = value
+        super().__init__(f"{field}={value!r}: {remedy}")
+
+
+class CallerNotFoundError(TransferError):
+    """The room has no caller, or several and none was named with ``caller=``."""
+
+
+class TransferInProgressError(TransferError):
+    """A transfer of this call is already running; that one goes on."""
+
+
+class TransferFailed(TransferError):
+    """A transfer did not succeed and [`raise_for_status`][livetransfer.TransferOutcome] was called.
+
+    Attributes:
+        outcome: The outcome, with all it knows.
+    """
+
+    def __init__(self, outcome: TransferOutcome) -> None:
+        self.outcome = outcome
+        super().__init__(str(outcome))
+
+
+class CallControlError(TransferError):
+    """The telephony refused or failed.
+
+    Attributes:
+        status: What it means for the transfer.
+        sip_code: The final SIP response code (RFC 3261, section 21), where there was one.
+        sip_reason: The reason phrase that came with it.
+        indeterminate: Whether it is unknown what the far end did. Nothing may be repeated then.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: TransferStatus,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        indeterminate: bool = False,
+    ) -> None:
+        self.status = status
+        self.sip_code = sip_code
+        self.sip_reason = sip_reason
+        self.indeterminate = indeterminate
+        super().__init__(message)
+
+
+class DialFailed(CallControlError):
+    """A leg could not be reached; its phone does not ring any more."""
+
+
+class ReferFailed(CallControlError):
+    """A REFER did not move the caller, who is still on the line.
+
+    Attributes:
+        target_reached: The target itself answered (a NOTIFY reported its final response), so
+            dialling it again would ring the same person twice.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: TransferStatus,
+        sip_code: int | None = None,
+        sip_reason: str | None = None,
+        indeterminate: bool = False,
+        target_reached: bool = False,
+    ) -> None:
+        self.target_reached = target_reached
+        super().__init__(
+            message,
+            status=status,
+            sip_code=sip_code,
+            sip_reason=sip_reason,
+            indeterminate=indeterminate,
+        )
+
+
+class BridgeFailed(CallControlError):
+    """Two legs could not be joined."""
+
+
+class SealFailed(CallControlError):
+    """A leg could not be kept apart from the caller, so it must not be spoken to."""
