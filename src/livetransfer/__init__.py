@@ -1,1 +1,80 @@
 """The transfer half of a LiveKit phone agent: hand a caller to a person, and never strand one."""
+
+from .briefing import BriefingAgent, BriefingRequest, Verdict
+from .cold import ColdTransfer
+from .destination import Destination
+from .errors import (
+    BridgeFailed,
+    CallControlError,
+    CallerNotFoundError,
+    ConfigurationError,
+    DestinationError,
+    DestinationNotAllowedError,
+    DialFailed,
+    ReferFailed,
+    SealFailed,
+    TransferError,
+    TransferFailed,
+    TransferInProgressError,
+    UnknownDestinationError,
+)
+from .events import (
+    AttemptEnded,
+    CallEnded,
+    HoldMusicProblem,
+    Phase,
+    PhaseChanged,
+    SummaryWritten,
+    TransferEnded,
+    TransferEvent,
+)
+from .fallback import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .hold import HoldMusicPlayer
+from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
+from .router import Router, RouteRequest
+from .status import TransferStatus
+from .warm import WarmTransfer
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "AttemptEnded",
+    "BridgeFailed",
+    "BriefingAgent",
+    "BriefingRequest",
+    "CallControlError",
+    "CallEnd",
+    "CallEnded",
+    "CallerNotFoundError",
+    "ColdTransfer",
+    "ConfigurationError",
+    "Destination",
+    "DestinationError",
+    "DestinationNotAllowedError",
+    "DialFailed",
+    "EndedBy",
+    "FallbackPolicy",
+    "HangUp",
+    "HoldMusicPlayer",
+    "HoldMusicProblem",
+    "Next",
+    "Phase",
+    "PhaseChanged",
+    "ReferFailed",
+    "Retry",
+    "ReturnToAgent",
+    "RouteRequest",
+    "Router",
+    "SealFailed",
+    "SummaryWritten",
+    "TransferEnded",
+    "TransferError",
+    "TransferEvent",
+    "TransferFailed",
+    "TransferInProgressError",
+    "TransferOutcome",
+    "TransferStatus",
+    "UnknownDestinationError",
+    "Verdict",
+    "WarmTransfer",
+]

@@ -42,7 +42,7 @@ _LEAVE = frozenset({_P.RETURNED, _P.ENDED})
 TABLE: dict[Phase, frozenset[Phase]] = {
     _P.IDLE: frozenset({_P.ANNOUNCING}) | _LEAVE,
     _P.ANNOUNCING: frozenset({_P.HOLDING, _P.REFERRING}) | _LEAVE,
-    _P.HOLDING: frozenset({_P.DIALLING}) | _LEAVE,
+    _P.HOLDING: frozenset({_P.DIALLING, _P.REFERRING}) | _LEAVE,
     _P.DIALLING: frozenset({_P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
     _P.RINGING: frozenset({_P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
     _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING}) | _LEAVE,

@@ -168,6 +168,13 @@ class CallControl(Protocol):
         Listeners run on the event loop, must not block, and must not raise.
         """
 
+    def check(self, destination: Destination) -> None:
+        """See whether `destination` can be dialled at all, before anything happens.
+
+        Raises:
+            ConfigurationError: It cannot, for example because no trunk is set.
+        """
+
     async def dial(
         self,
         destination: Destination,

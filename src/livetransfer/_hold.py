@@ -1,0 +1,137 @@
+"""The caller on hold: the sink for the music, the music, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from livekit.agents import AgentSession
+
+from ._teardown import keep
+from .control import AudioSink, CallControl
+from .hold import HoldMusicPlayer, PlayHandle
+
+__all__ = ["HoldLine"]
+
+logger = logging.getLogger("livetransfer")
+
+TAIL_LIMIT = 6.0
+"""Seconds that the music goes on at most after the caller was given back, until the AI speaks."""
+
+FADE = 0.1
+"""Seconds over which the music fades when a voice takes over."""
+
+_tails: WeakKeyDictionary[AgentSession[Any], HoldLine] = WeakKeyDictionary()
+
+
+class HoldLine:
+    """Plays the hold music to the caller, and to nobody else.
+
+    Args:
+        control: The call.
+        session: The caller's session; its voice ends the music when the caller is given back.
+        player: What to play.
+        problem: Called with a sentence when there can be no music.
+    """
+
+    def __init__(
+        self,
+        control: CallControl,
+        session: AgentSession[Any],
+        player: HoldMusicPlayer,
+        problem: Callable[[str], None],
+    ) -> None:
+        self._control, self._session = control, session
+        self._player, self._problem = player, problem
+        self._opening: asyncio.Task[AudioSink] | None = None
+        self._sink: AudioSink | None = None
+        self._handle: PlayHandle | None = None
+        self._ended = False
+
+    @property
+    def handle(self) -> PlayHandle | None:
+        """What plays now."""
+        return self._handle
+
+    def prepare(self) -> None:
+        """Begin to open the sink, so that the music can start at once. Needs a running loop."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(
+                self._control.open_audio([self._control.caller.identity], name="hold-music"),
+                name="livetransfer-hold-open",
+            )
+
+    async def start(self) -> None:
+        """Start the music. Where it cannot be, the problem is told and the transfer goes on."""
+        if self._handle is not None or self._ended:
+            return
+        self.prepare()
+        assert self._opening is not None
+        try:
+            self._sink = await asyncio.shield(self._opening)
+        except Exception as error:
+            logger.warning("there can be no hold music", exc_info=True)
+            self._problem(f"the hold music cannot be played: {error}")
+            return
+        self._handle = self._player.play(self._sink)
+        if (tail := _tails.pop(self._session, None)) is not None:
+            keep(asyncio.create_task(tail.stop(), name="livetransfer-hold-stop"))
+
+    def fade(self, seconds: float = FADE) -> None:
+        """Let the music end within `seconds`, without waiting for it."""
+        if self._handle is not None:
+            self._handle.stop(fade=seconds)
+
+    async def stop(self, fade: float = FADE) -> None:
+        """End the music and release the sink. Idempotent; a cancelled stop is finished later."""
+        if self._ended:
+            return
+        self._ended = True
+        await asyncio.shield(keep(asyncio.create_task(self._stop(fade))))
+
+    async def _stop(self, fade: float) -> None:
+        if self._opening is not None and self._sink is None:
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                self._sink = await self._opening
+        if self._handle is not None:
+            self._handle.stop(fade=fade)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._handle.wait(), fade + 0.5)
+        if self._sink is not None:
+            await self._sink.aclose()
+
+    async def until_voice(self) -> None:
+        """Let the music go on until the AI or the caller speaks, at most `TAIL_LIMIT` seconds."""
+        if self._handle is None or self._ended:
+            await self.stop()
+            return
+        voice = asyncio.get_running_loop().create_future()
+
+        def on_state(event: Any) -> None:
+            if event.new_state == "speaking" and not voice.done():
+                voice.set_result(None)
+
+        def on_close(_: Any) -> None:
+            if not voice.done():
+                voice.set_result(None)
+
+        session = self._session
+        _tails[session] = self
+        session.on("agent_state_changed", on_state)
+        session.on("user_state_changed", on_state)
+        session.on("close", on_close)
+        try:
+            if session.agent_state != "speaking":
+                await asyncio.wait({voice}, timeout=TAIL_LIMIT)
+        finally:
+            session.off("agent_state_changed", on_state)
+            session.off("user_state_changed", on_state)
+            session.off("close", on_close)
+            if _tails.get(session) is self:
+                del _tails[session]
+            await self.stop()

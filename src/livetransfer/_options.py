@@ -1,0 +1,32 @@
+"""Checks of the options that several classes share."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from .errors import ConfigurationError
+
+__all__ = ["check_choice", "check_seconds"]
+
+
+def check_seconds(name: str, value: object, low: float, high: float) -> float:
+    """Return `value` if it is a number of seconds between `low` and `high`.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ConfigurationError(name, value, f"use {low:g} to {high:g} seconds")
+    return float(value)
+
+
+def check_choice(name: str, value: object, choices: Any) -> Any:
+    """Return `value` if it is one of the values of the Literal `choices`.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise ConfigurationError(name, value, "use " + " or ".join(f'"{c}"' for c in allowed))
+    return value

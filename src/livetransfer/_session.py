@@ -1,0 +1,258 @@
+"""The caller's AgentSession during a transfer: announce, silence it, give it back as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Union
+
+from livekit import rtc
+from livekit.agents import (
+    AgentSession,
+    FunctionToolsExecutedEvent,
+    RunContext,
+    SpeechCreatedEvent,
+)
+from livekit.agents.llm import LLM, RealtimeModel
+from livekit.agents.stt import STT
+from livekit.agents.tts import TTS
+from livekit.agents.utils import is_given
+from livekit.agents.vad import VAD
+from livekit.agents.voice import SpeechHandle
+
+from .errors import ConfigurationError
+
+__all__ = ["CallerSession", "Context", "session_of"]
+
+logger = logging.getLogger("livetransfer")
+
+Context = Union[RunContext[Any], AgentSession[Any]]
+
+ANNOUNCEMENT_LIMIT = 30.0
+"""Seconds that an announcement, or what is still being said, may take before the hold begins."""
+
+_NEVER_AWAY = 1e9
+
+
+def session_of(context: Context) -> AgentSession[Any]:
+    """Return the session of a RunContext, or the session itself.
+
+    Raises:
+        ConfigurationError: `context` is neither.
+    """
+    if isinstance(context, RunContext):
+        return context.session
+    if isinstance(context, AgentSession):
+        return context
+    raise ConfigurationError(
+        "context", context, "pass the RunContext of your function tool, or the AgentSession"
+    )
+
+
+class CallerSession:
+    """The caller's session while a transfer runs.
+
+    Args:
+        context: What `run()` was given.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.session = session_of(context)
+        self._context = context if isinstance(context, RunContext) else None
+        self._undo: list[Callable[[], None]] = []
+        self._reply_guard: Callable[[FunctionToolsExecutedEvent], None] | None = None
+
+    @property
+    def detached(self) -> bool:
+        """Whether the session hears and says nothing."""
+        return bool(self._undo)
+
+    def model(self, kind: str) -> Any:
+        """Return the `stt`, `vad`, `llm` or `tts` that the current agent uses, or None."""
+        with contextlib.suppress(RuntimeError):
+            own = getattr(self.session.current_agent, kind)
+            if is_given(own):
+                return own
+        return getattr(self.session, kind)
+
+    @property
+    def llm(self) -> LLM | RealtimeModel | None:
+        """The model that talks with the caller."""
+        model: LLM | RealtimeModel | None = self.model("llm")
+        return model
+
+    @property
+    def tts(self) -> TTS | None:
+        """The voice that the caller hears."""
+        model: TTS | None = self.model("tts")
+        return model
+
+    @property
+    def stt(self) -> STT | None:
+        """What transcribes the caller."""
+        model: STT | None = self.model("stt")
+        return model
+
+    @property
+    def vad(self) -> VAD | None:
+        """What detects the caller's voice."""
+        model: VAD | None = self.model("vad")
+        return model
+
+    def hold_the_floor(self) -> None:
+        """See to it that the caller, talking into the announcement, does not cancel the tool."""
+        if self._context is not None:
+            # Raises when the turn was interrupted already; the transfer goes on all the same.
+            with contextlib.suppress(RuntimeError):
+                self._context.disallow_interruptions()
+
+    async def announce(self, text: str | None) -> None:
+        """Let what is being said play out, then say `text`, and wait until it was heard.
+
+        Bounded by `ANNOUNCEMENT_LIMIT` seconds in all. A voice that fails does not stop the
+        transfer: it is logged.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._announce(text), ANNOUNCEMENT_LIMIT)
+
+    async def _announce(self, text: str | None) -> None:
+        if self._context is not None:
+            # Raises where the tool was called outside of a generation (in a test, by hand).
+            with contextlib.suppress(RuntimeError):
+                await self._context.wait_for_playout()
+        elif (current := self.session.current_speech) is not None:
+            await current.wait_for_playout()
+        if text is None:
+            handle = self._after_what_is_queued()
+        else:
+            handle = self.speak(text)
+        if handle is not None:
+            await handle.wait_for_playout()
+            if (error := handle.exception()) is not None:
+                logger.warning("the announcement could not be spoken", exc_info=error)
+
+    def _after_what_is_queued(self) -> SpeechHandle | None:
+        """Return a handle that is done when what the tool has queued with `say` was heard."""
+        if self.session.output.audio is None or self.tts is None:
+            return None
+        return self.session.say(
+            "", audio=_nothing(), allow_interruptions=False, add_to_chat_ctx=False
+        )
+
+    def speak(self, text: str) -> SpeechHandle | None:
+        """Say `text` to the caller in the AI's voice; None where it has none."""
+        try:
+            return self.session.say(text, allow_interruptions=False)
+        except RuntimeError:
+            if not isinstance(self.llm, RealtimeModel):
+                logger.warning("there is no voice to speak with", exc_info=True)
+                return None
+        return self.session.generate_reply(
+            instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
+        )
+
+    def detach(self) -> None:
+        """From now on the session hears and says nothing, until `restore`. Idempotent."""
+        if self._undo:
+            return
+        session = self.session
+        with contextlib.suppress(RuntimeError):
+            session.clear_user_turn()
+        pairs = (
+            (session.input, "audio", session.input.audio),
+            (session.input, "video", session.input.video),
+            (session.output, "audio", session.output.audio),
+            (session.output, "transcription", session.output.transcription),
+            (session.output, "video", session.output.video),
+        )
+        for side, medium, stream in pairs:
+            if stream is not None and getattr(side, f"{medium}_enabled"):
+                switch = getattr(side, f"set_{medium}_enabled")
+                switch(False)
+                self._undo.append(lambda switch=switch: switch(True))
+        away, session.options.user_away_timeout = session.options.user_away_timeout, _NEVER_AWAY
+        session.reset_away_timer()
+
+        def arm_away_timer() -> None:
+            session.options.user_away_timeout = away
+            session.reset_away_timer()
+
+        self._undo.append(arm_away_timer)
+        session.on("speech_created", _silence)
+        self._undo.append(lambda: session.off("speech_created", _silence))
+
+    def restore(self) -> None:
+        """Give the session back exactly as `detach` found it. Idempotent; never raises."""
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                undo()
+            except Exception:
+                logger.warning("a part of the session could not be given back", exc_info=True)
+
+    def answer_nothing(self) -> None:
+        """The tool's result, and any other tool's, shall cause no reply, until `answer_again`."""
+        if self._reply_guard is None:
+            self._reply_guard = _cancel_reply
+            self.session.on("function_tools_executed", _cancel_reply)
+
+    def answer_again(self) -> None:
+        """Undo `answer_nothing`. Idempotent."""
+        if self._reply_guard is not None:
+            self.session.off("function_tools_executed", self._reply_guard)
+            self._reply_guard = None
+
+    def _room_options(self) -> Any:
+        """Return the options of the session's RoomIO, which has no public reader for them."""
+        with contextlib.suppress(RuntimeError):
+            return getattr(self.session.room_io, "_options", None)
+        return None
+
+    def forget_room(self) -> None:
+        """See to it that closing the session does not delete the room the two still talk in."""
+        options = self._room_options()
+        if options is not None:
+            options.delete_room_on_close = False
+
+    def close_as_if_caller_left(self) -> None:
+        """Close the session if it closes when the caller leaves.
+
+        A leg that was hung up by us leaves for a reason that the session does not close on.
+        """
+        options = self._room_options()
+        if options is not None and options.close_on_disconnect:
+            self.session.shutdown(drain=False)
+
+    async def closing(self) -> None:
+        """Return when the session is being closed. Cancel it when it is no longer of interest."""
+        closed = asyncio.get_running_loop().create_future()
+
+        def on_close(_: object) -> None:
+            if not closed.done():
+                closed.set_result(None)
+
+        self.session.on("close", on_close)
+        try:
+            handle = self._context.speech_handle if self._context is not None else None
+            if handle is None or handle.interrupted or handle.allow_interruptions:
+                await closed
+            else:
+                # Closing waits for the tool before it says so, but interrupts its speech at once.
+                await handle.wait_if_not_interrupted([closed])
+        finally:
+            self.session.off("close", on_close)
+
+
+def _silence(event: SpeechCreatedEvent) -> None:
+    event.speech_handle.interrupt(force=True)
+
+
+def _cancel_reply(event: FunctionToolsExecutedEvent) -> None:
+    event.cancel_tool_reply()
+
+
+async def _nothing() -> AsyncIterator[rtc.AudioFrame]:
+    return
+    yield

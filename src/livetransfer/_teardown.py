@@ -1,0 +1,117 @@
+"""Teardown: closes what a transfer opened, in reverse order, once, shielded and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+__all__ = ["Teardown", "finish", "keep"]
+
+logger = logging.getLogger("livetransfer")
+
+_kept: set[asyncio.Future[Any]] = set()
+
+
+def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+    """Hold a reference to `task` until it is done, and log what it raises."""
+    _kept.add(task)
+    task.add_done_callback(_forget)
+    return task
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _kept.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("a background step failed", exc_info=error)
+
+
+async def finish(task: asyncio.Future[Any]) -> None:
+    """Wait for `task` to be done, whatever happens to the waiter; then pass on a cancellation.
+
+    What the task itself raises is not raised here.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+class Teardown:
+    """What has to be undone, and the one run that undoes it.
+
+    Steps are started in the reverse order of their pushes. A step that takes longer than
+    `stagger` does not hold up the next one, so that a telephone network that does not answer
+    cannot keep the caller on hold; each step ends after `step` seconds, all of it after `total`.
+
+    Args:
+        step: Seconds that one step may take.
+        total: Seconds that all of it may take.
+        stagger: Seconds that the next step waits for one that has not ended.
+    """
+
+    def __init__(self, *, step: float = 3.0, total: float = 5.0, stagger: float = 0.1) -> None:
+        self._step, self._total, self._stagger = step, total, stagger
+        self._steps: list[tuple[str, Callable[[], Awaitable[None] | None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def push(self, name: str, undo: Callable[[], Awaitable[None] | None]) -> Callable[[], None]:
+        """Remember to call `undo`; the result takes that back."""
+        entry = (name, undo)
+        self._steps.append(entry)
+
+        def dismiss() -> None:
+            if entry in self._steps:
+                self._steps.remove(entry)
+
+        return dismiss
+
+    async def run(self) -> None:
+        """Undo everything. Later calls wait for the first. Cancellation waits for the end of it."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="livetransfer-teardown")
+        await finish(self._task)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._total
+        pending: dict[asyncio.Future[Any], str] = {}
+        while self._steps:
+            name, undo = self._steps.pop()
+            try:
+                result = undo()
+            except Exception as error:
+                logger.warning("a teardown step failed", extra={"step": name}, exc_info=error)
+                continue
+            if inspect.isawaitable(result):
+                task = asyncio.ensure_future(_bounded(result, self._step))
+                pending[task] = name
+                await asyncio.wait({task}, timeout=self._stagger)
+        if pending:
+            await asyncio.wait(pending, timeout=max(0.0, deadline - loop.time()))
+        for task, name in pending.items():
+            if not task.done():
+                task.cancel()
+                _kept.add(task)
+                task.add_done_callback(_kept.discard)
+                logger.warning("a teardown step did not end in time", extra={"step": name})
+            elif not task.cancelled() and (failure := task.exception()) is not None:
+                logger.warning("a teardown step failed", extra={"step": name}, exc_info=failure)
+
+
+async def _bounded(step: Awaitable[None], seconds: float) -> None:
+    task = asyncio.ensure_future(step)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if done:
+        task.result()
+        return
+    task.cancel()
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)
+    raise TimeoutError(f"not done after {seconds} s")

@@ -1,0 +1,280 @@
+"""ColdTransfer: send the caller on by SIP REFER, or dial the destination and bridge."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from livekit.agents import AgentSession, RunContext
+
+from ._after import After
+from ._options import check_choice, check_seconds
+from ._phases import Phase
+from ._resolve import Bridge, claim, resolve_control
+from ._run import AttemptOver, Run
+from ._session import CallerSession
+from .control import BridgeMode
+from .destination import Allowed, Destination, Method, check_allowed, check_line
+from .errors import ConfigurationError, ReferFailed, UnknownDestinationError
+from .events import TransferEvent
+from .fallback import Fallback
+from .hold import BUILTIN, HoldMusicPlayer, HoldSource
+from .outcome import TransferOutcome
+from .router import RouteRequest, Target, resolve, validate_targets
+
+__all__ = ["ColdTransfer"]
+
+logger = logging.getLogger("livetransfer")
+
+
+class ColdTransfer:
+    """Sends the caller on without a briefing.
+
+    `run` may be called several times, also for different calls: all state is the run's own.
+
+    Args:
+        to: A number, a SIP URI, a Destination, a sequence of them tried in order, a Router, or,
+            with `extensions`, a name in that map.
+        method: ``"refer"``: ask the caller's phone system by SIP REFER. ``"dial"``: dial the
+            destination and bridge. ``"auto"``: REFER, and dial where the REFER itself is refused
+            or cannot be made; never after the destination was reached or may have been.
+        announcement: What the caller hears, to its end, before anything happens.
+        headers: SIP headers for the REFER or the INVITE.
+        trunk_domain: The host of the caller's trunk; a number is then referred to as
+            ``sip:+15550100@trunk_domain``, otherwise as ``tel:+15550100``.
+        extensions: Names and what they stand for. A text in `to` must then be one of the names,
+            so that it may come from an LLM.
+        trunk_id: The outbound trunk, for dialling.
+        ring_timeout: Seconds that it may ring.
+        play_dialtone: Play a dial tone instead of music while a REFER is under way.
+        fallback: What follows an attempt that failed. Default: the next destination, then the AI.
+        hold_music: What the caller hears meanwhile; see WarmTransfer.
+        bridge: How the two are joined, when dialled; see WarmTransfer.
+        after: What follows the bridge, when dialled; see WarmTransfer.
+        caller: The identity of the caller's participant, where it cannot be found by itself.
+        department: What a Router is asked for.
+        allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
+        max_hold: Seconds that the caller may be on hold, over all attempts.
+        on_event: Called with each TransferEvent.
+
+    Raises:
+        DestinationError: A destination cannot be used, is unknown, or is not allowed.
+        ConfigurationError: Another option cannot be used; the message names it.
+    """
+
+    def __init__(
+        self,
+        to: Target,
+        *,
+        method: Method = "auto",
+        announcement: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        trunk_domain: str | None = None,
+        extensions: Mapping[str, str | Destination] | None = None,
+        trunk_id: str | None = None,
+        ring_timeout: float = 30.0,
+        play_dialtone: bool = False,
+        fallback: Fallback | None = None,
+        hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
+        bridge: Bridge = "auto",
+        after: After = "end",
+        caller: str | None = None,
+        department: str | None = None,
+        allowed: Allowed | None = None,
+        max_hold: float = 180.0,
+        on_event: Callable[[TransferEvent], None] | None = None,
+    ) -> None:
+        self._targets = validate_targets(_extended(to, extensions))
+        if isinstance(self._targets, tuple):
+            check_allowed(self._targets, allowed)
+        self._method: Method = check_choice("method", method, Method)
+        self._announcement = announcement
+        self._headers = dict(headers or {})
+        if trunk_domain is not None:
+            check_line("trunk_domain", trunk_domain)
+            Destination(f"sip:{trunk_domain}")
+        self._trunk_domain = trunk_domain
+        self._trunk_id = trunk_id
+        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
+        self._play_dialtone = play_dialtone
+        self._fallback = fallback
+        self._player = (
+            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
+        )
+        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
+        self._after: After = check_choice("after", after, After)
+        self._caller, self._department = caller, department
+        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
+        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
+        self._on_event = on_event
+        if isinstance(self._targets, tuple):
+            for destination in self._targets:
+                self._plan(destination)
+        with contextlib.suppress(RuntimeError):
+            self._player.prefetch()
+
+    # -- what a subclass may override ------------------------------------------------------
+
+    def on_event(self, event: TransferEvent) -> None:
+        """Be told what happens; the default passes it to the `on_event` argument."""
+        if self._on_event is not None:
+            self._on_event(event)
+
+    async def announce(self, session: CallerSession) -> None:
+        """Let the caller hear what is about to happen."""
+        await session.announce(self._announcement)
+
+    # -- the protocol ----------------------------------------------------------------------
+
+    async def run(self, context: RunContext[Any] | AgentSession[Any]) -> TransferOutcome:
+        """Transfer the caller; return when it is known what became of it.
+
+        On failure the caller is still on the line, with the AI, and the session as it was. A
+        REFER that timed out is `indeterminate`: it may still succeed, and nothing is dialled.
+
+        Args:
+            context: The RunContext of the function tool, or the AgentSession.
+
+        Raises:
+            ConfigurationError: `context` has no room, or no trunk is set to dial through.
+            CallerNotFoundError: Nobody, or several, to transfer.
+            DestinationError: The router named nobody, or somebody who is not allowed.
+            TransferInProgressError: This call is being transferred already; that goes on.
+
+        On cancellation a phone that rings is hung up, the caller is back with the AI within
+        0.5 s, and the cancellation is raised again. A REFER cannot be taken back.
+        """
+        session = CallerSession(context)
+        with claim(session.session) as held:
+            control = await resolve_control(
+                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
+            )
+            try:
+                found = await resolve(
+                    self._targets, RouteRequest(self._department, control.caller.identity)
+                )
+                check_allowed(found, self._allowed)
+                destinations = [self._with_headers(destination) for destination in found]
+                for destination in destinations:
+                    if "refer" not in self._plan(destination):
+                        control.check(destination)
+            except BaseException:
+                await control.aclose()
+                raise
+            run = Run(
+                session=session,
+                control=control,
+                claim=held,
+                player=self._player,
+                emit=self.on_event,
+                announce=lambda: self.announce(session),
+                fallback=self._fallback,
+                ring_timeout=self._ring_timeout,
+                max_hold=self._max_hold,
+                after=self._after,
+            )
+            return await run.execute(_Cold(self), destinations)
+
+    __call__ = run
+
+    def _with_headers(self, destination: Destination) -> Destination:
+        if not self._headers:
+            return destination
+        return destination.but(headers={**self._headers, **destination.headers})
+
+    def _plan(self, destination: Destination) -> tuple[str, ...]:
+        """Return the ways to reach `destination`, in order.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        method = destination.method or self._method
+        can_refer = self._refer_address(destination) is not None
+        if method == "refer" and not can_refer:
+            raise ConfigurationError(
+                "trunk_domain",
+                self._trunk_domain,
+                f"a REFER to the extension {destination.label!r} needs the trunk's host",
+            )
+        if method == "auto":
+            return ("refer", "dial") if can_refer else ("dial",)
+        return (method,)
+
+    def _refer_address(self, destination: Destination) -> str | None:
+        number = destination.number
+        if destination.kind == "uri" and number is None:
+            return destination.address
+        if self._trunk_domain is not None:
+            return f"sip:{destination.sip_user}@{self._trunk_domain}"
+        return f"tel:{number}" if number is not None else None
+
+
+class _Cold:
+    """The cold protocol of one run."""
+
+    def __init__(self, transfer: ColdTransfer) -> None:
+        self._transfer = transfer
+
+    async def attempt(self, run: Run, destination: Destination) -> BridgeMode | None:
+        """Refer the caller to one destination, or dial and bridge it."""
+        plan = self._transfer._plan(destination)
+        if plan[0] == "refer":
+            try:
+                await self._refer(run, destination)
+            except ReferFailed as error:
+                if len(plan) == 1 or error.indeterminate or error.target_reached:
+                    raise AttemptOver.by(error) from error
+                logger.info("the REFER was refused; the destination is dialled instead")
+                self._check(run, destination, error)
+            else:
+                return None
+        if run.phases.current is not Phase.HOLDING:
+            run.phases.move(Phase.HOLDING)
+        human = run.new_human(destination)
+        await run.guard(run.hold())
+        await run.dial(human)
+        return await run.bridge(human)
+
+    async def _refer(self, run: Run, destination: Destination) -> None:
+        transfer = self._transfer
+        address = transfer._refer_address(destination)
+        assert address is not None
+        run.phases.move(Phase.REFERRING)
+        await run.guard(run.hold(music=not transfer._play_dialtone))
+        await run.refer(
+            address,
+            headers=destination.headers,
+            timeout=destination.ring_timeout or transfer._ring_timeout,
+            play_dialtone=transfer._play_dialtone,
+        )
+
+    @staticmethod
+    def _check(run: Run, destination: Destination, refused: ReferFailed) -> None:
+        try:
+            run.control.check(destination)
+        except ConfigurationError as error:
+            raise AttemptOver(
+                refused.status,
+                f"{refused}; it cannot be dialled instead: {error}",
+                sip_code=refused.sip_code,
+                sip_reason=refused.sip_reason,
+            ) from error
+
+
+def _extended(to: Target, extensions: Mapping[str, str | Destination] | None) -> Target:
+    """Replace names by what they stand for."""
+    if extensions is None or isinstance(to, (Destination,)) or not isinstance(to, (str, tuple, list)):
+        return to
+    names = (to,) if isinstance(to, str) else tuple(to)
+    found = []
+    for name in names:
+        if isinstance(name, Destination):
+            found.append(name)
+            continue
+        if name not in extensions:
+            raise UnknownDestinationError("to", name, f"use one of {sorted(extensions)}")
+        destination = Destination.parse(extensions[name])
+        found.append(destination if destination.name else destination.but(name=name))
+    return tuple(found)

@@ -1,0 +1,83 @@
+"""What a transfer tells while it runs: small frozen facts, given to ``on_event``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from ._phases import Phase
+from .destination import Destination
+from .outcome import Attempt, CallEnd, TransferOutcome
+
+__all__ = [
+    "AttemptEnded",
+    "CallEnded",
+    "HoldMusicProblem",
+    "Phase",
+    "PhaseChanged",
+    "SummaryWritten",
+    "TransferEnded",
+    "TransferEvent",
+]
+
+
+@dataclass(frozen=True)
+class PhaseChanged:
+    """The transfer went from one phase to another.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        old: The phase that was left.
+        new: The phase that was entered.
+        destination: Whom the attempt under way is for, if there is one.
+    """
+
+    at: float
+    old: Phase
+    new: Phase
+    destination: Destination | None = None
+
+
+@dataclass(frozen=True)
+class SummaryWritten:
+    """The summary for the human is there."""
+
+    at: float
+    summary: str
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """An attempt at one destination is over."""
+
+    at: float
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class HoldMusicProblem:
+    """The hold music is not what was asked for; the built-in clip plays, or nothing could."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class TransferEnded:
+    """`run()` is about to return this outcome."""
+
+    at: float
+    outcome: TransferOutcome
+
+
+@dataclass(frozen=True)
+class CallEnded:
+    """The call between caller and human is over."""
+
+    at: float
+    end: CallEnd
+
+
+TransferEvent = Union[
+    PhaseChanged, SummaryWritten, AttemptEnded, HoldMusicProblem, TransferEnded, CallEnded
+]

@@ -1,0 +1,200 @@
+"""TransferOutcome: what became of a transfer, as data; and what became of each attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from .control import BridgeMode
+from .destination import Destination
+from .errors import TransferFailed
+from .status import RETRYABLE, TransferStatus
+
+__all__ = ["Attempt", "CallEnd", "EndedBy", "TransferOutcome"]
+
+
+class EndedBy(str, Enum):
+    """Who or what ended the call between caller and human."""
+
+    CALLER = "caller"
+    HUMAN = "human"
+    NOBODY = "nobody"
+    """It was not watched (``after="leave"``), or there was no such call."""
+    LOST = "lost"
+    """The connection to the call was lost; the parties may still talk."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class CallEnd:
+    """How the call between caller and human ended.
+
+    Attributes:
+        by: Who left first.
+        seconds: How long the two were joined, in seconds.
+        returned: Whether the caller is with the AI again.
+    """
+
+    by: EndedBy
+    seconds: float = 0.0
+    returned: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at one destination, as a [`FallbackPolicy`][livetransfer.FallbackPolicy] sees it.
+
+    Attributes:
+        destination: Whom it was for.
+        status: What became of it.
+        sip_code: The final SIP response code, where there was one.
+        sip_reason: Its reason phrase.
+        reason: More words: what the human said when declining, or what failed.
+        human_identity: The identity of the human's leg.
+        tries: How many times this destination has been tried, this time included.
+        remaining: How many destinations of the list have not been tried yet.
+        seconds_on_hold: How long the caller has been on hold in all, in seconds.
+        earlier: The attempts before this one, oldest first.
+    """
+
+    destination: Destination
+    status: TransferStatus
+    sip_code: int | None = None
+    sip_reason: str | None = None
+    reason: str | None = None
+    human_identity: str | None = None
+    tries: int = 1
+    remaining: int = 0
+    seconds_on_hold: float = 0.0
+    earlier: tuple[Attempt, ...] = ()
+
+    @property
+    def retryable(self) -> bool:
+        """Whether dialling the same destination again may help."""
+        return self.status in RETRYABLE
+
+
+_SENTENCES = {
+    TransferStatus.BRIDGED: "The caller is now talking with {who}.",
+    TransferStatus.REFERRED: "The caller has been transferred to {who} and has left this call.",
+    TransferStatus.BUSY: "The transfer did not work: the line of {who} is busy.",
+    TransferStatus.NO_ANSWER: "The transfer did not work: {who} did not answer.",
+    TransferStatus.DECLINED: "The transfer did not work: {who} declined the call.",
+    TransferStatus.VOICEMAIL: "The transfer did not work: the voicemail of {who} answered.",
+    TransferStatus.INVALID_DESTINATION: (
+        "The transfer did not work: the number or address of {who} does not exist."
+    ),
+    TransferStatus.NOT_ALLOWED: "The transfer was not made: {who} is not an allowed destination.",
+    TransferStatus.TRUNK_UNAVAILABLE: (
+        "The transfer did not work: the telephone line to {who} is not available."
+    ),
+    TransferStatus.CALLER_LEFT: "The caller hung up before the transfer was complete.",
+    TransferStatus.HUMAN_LEFT: (
+        "The transfer did not work: {who} hung up before being connected to the caller."
+    ),
+    TransferStatus.TIMED_OUT: "The transfer did not work: it took too long to reach {who}.",
+    TransferStatus.INDETERMINATE: (
+        "It is not known whether {who} was reached, so nothing was tried again."
+    ),
+    TransferStatus.FAILED: "The transfer to {who} did not work because of a technical problem.",
+}
+_ADVICE = {
+    TransferStatus.BUSY: "Apologise; offer to try again in a moment, or to take a message.",
+    TransferStatus.NO_ANSWER: "Apologise; offer to try again later, or to take a message.",
+    TransferStatus.INDETERMINATE: (
+        "Do not transfer again right away; ask the caller to stay on the line."
+    ),
+}
+_DEFAULT_ADVICE = "Apologise; offer to take a message or another way to help."
+_WITH_YOU = "The caller is on the line with you. "
+
+
+@dataclass(frozen=True)
+class TransferOutcome:
+    """What became of a transfer.
+
+    Attributes:
+        status: The status of the attempt that decided it.
+        destination: Whom that attempt was for; None when none was made.
+        human_identity: The identity of the human's leg; None when nobody was dialled.
+        sip_code: The final SIP response code of that attempt, where there was one.
+        sip_reason: Its reason phrase.
+        reason: More words, for example why the human declined.
+        attempts: All attempts, oldest first.
+        summary: What the human was told about the caller.
+        timings: Seconds spent in each phase, by the phase's name, plus ``"total"``.
+        mode: How the two were joined; None when they were not.
+        hung_up: Whether the fallback hung up the caller.
+    """
+
+    status: TransferStatus
+    destination: Destination | None = None
+    human_identity: str | None = None
+    sip_code: int | None = None
+    sip_reason: str | None = None
+    reason: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    summary: str | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    mode: BridgeMode | None = None
+    hung_up: bool = False
+    _end: asyncio.Future[CallEnd] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the caller was handed over: bridged or referred."""
+        return self.status in (TransferStatus.BRIDGED, TransferStatus.REFERRED)
+
+    @property
+    def bridged(self) -> bool:
+        """Whether caller and human were joined in this call."""
+        return self.status is TransferStatus.BRIDGED
+
+    @property
+    def retryable(self) -> bool:
+        """Whether dialling the same destination again may help."""
+        return self.status in RETRYABLE
+
+    @property
+    def caller_present(self) -> bool:
+        """Whether the caller was with the AI when `run()` returned."""
+        gone = self.status is TransferStatus.CALLER_LEFT or self.hung_up
+        return not self.succeeded and not gone
+
+    def raise_for_status(self) -> TransferOutcome:
+        """Return this outcome if it succeeded.
+
+        Raises:
+            TransferFailed: It did not; the error has this outcome as ``.outcome``.
+        """
+        if not self.succeeded:
+            raise TransferFailed(self)
+        return self
+
+    async def ended(self) -> CallEnd:
+        """Wait until what ``after=`` promised is done, and tell how the call ended.
+
+        Returns at once where nothing is watched. Cancelling the wait changes nothing.
+        """
+        if self._end is None:
+            by = EndedBy.CALLER if self.status is TransferStatus.CALLER_LEFT else EndedBy.NOBODY
+            return CallEnd(by, returned=self.caller_present)
+        return await asyncio.shield(self._end)
+
+    def __str__(self) -> str:
+        """One or two sentences that an LLM can act on; they hold no number."""
+        who = (self.destination.name if self.destination else None) or "the person"
+        text = _SENTENCES[self.status].format(who=who)
+        if self.reason and self.status in (TransferStatus.DECLINED,):
+            text = text[:-1] + f", saying: {self.reason}."
+        if self.caller_present:
+            text += " " + _WITH_YOU + _ADVICE.get(self.status, _DEFAULT_ADVICE)
+        return text

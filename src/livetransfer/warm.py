@@ -1,0 +1,393 @@
+"""WarmTransfer: announce, hold, dial, brief, bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from livekit.agents import AgentSession, RunContext
+
+from ._after import After
+from ._options import check_choice, check_seconds
+from ._phases import Phase
+from ._resolve import Bridge, claim, resolve_control
+from ._run import AttemptOver, HumanLeg, Run
+from ._session import CallerSession
+from ._speech import PreparedSpeech
+from ._teardown import keep
+from .briefing import BriefingAgent, BriefingRequest, Verdict
+from .control import BridgeMode, Conversation
+from .destination import Allowed, Destination, check_allowed
+from .errors import CallControlError, ConfigurationError
+from .events import SummaryWritten, TransferEvent
+from .fallback import Fallback
+from .hold import BUILTIN, HoldMusicPlayer, HoldSource
+from .outcome import TransferOutcome
+from .router import RouteRequest, Target, resolve, validate_targets
+from .status import TransferStatus
+
+__all__ = ["WarmTransfer"]
+
+logger = logging.getLogger("livetransfer")
+
+FAREWELL_LIMIT = 5.0
+"""Seconds that the last sentence to the human may take before the line is closed."""
+
+READY_LIMIT = 5.0
+"""Seconds, from the answer, until the briefing's line has to be there."""
+
+_VERDICTS = {
+    "declined": TransferStatus.DECLINED,
+    "voicemail": TransferStatus.VOICEMAIL,
+    "failed": TransferStatus.FAILED,
+}
+
+
+class WarmTransfer:
+    """Hands the caller to a person who has been told who is calling and why.
+
+    `run` may be called several times, also for different calls: all state is the run's own.
+
+    Args:
+        to: Whom to dial: a number or SIP URI, a Destination, a sequence of them tried in order,
+            or a Router.
+        instructions: What the briefing must stress.
+        announcement: What the caller hears first. None when the tool has said it already.
+        hold_music: A URL, path, bytes or other source; None for quiet; default: a built-in clip.
+        ring_timeout: Seconds that a phone may ring.
+        briefing_timeout: Seconds from the answer until the human has to have decided.
+        trunk_id: The outbound trunk. Default: the environment's ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
+        briefing: A BriefingAgent, of which each attempt gets a fresh one, or a factory of them.
+        fallback: What follows an attempt that failed. Default: the next destination, then the AI.
+        bridge: How the two are joined: ``"auto"``, ``"shared_room"`` or ``"consult_room"``.
+        after: ``"end"``: when one leaves, the other is hung up. ``"return"``: when the human
+            leaves, the caller is back with the AI. ``"leave"``: the AI leaves at the bridge, and
+            nobody watches.
+        caller: The identity of the caller's participant, where it cannot be found by itself.
+        introduction: A sentence that both hear at the bridge.
+        department: What a Router is asked for.
+        allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
+        max_hold: Seconds that the caller may be on hold, over all attempts.
+        on_event: Called with each TransferEvent.
+
+    Raises:
+        DestinationError: A destination cannot be dialled, or is not allowed.
+        ConfigurationError: Another option cannot be used; the message names it.
+    """
+
+    def __init__(
+        self,
+        to: Target,
+        *,
+        instructions: str | None = None,
+        announcement: str | None = None,
+        hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
+        ring_timeout: float = 30.0,
+        briefing_timeout: float = 90.0,
+        trunk_id: str | None = None,
+        briefing: BriefingAgent | Callable[[], BriefingAgent] | None = None,
+        fallback: Fallback | None = None,
+        bridge: Bridge = "auto",
+        after: After = "end",
+        caller: str | None = None,
+        introduction: str | None = None,
+        department: str | None = None,
+        allowed: Allowed | None = None,
+        max_hold: float = 180.0,
+        on_event: Callable[[TransferEvent], None] | None = None,
+    ) -> None:
+        self._targets = validate_targets(to)
+        if isinstance(self._targets, tuple):
+            check_allowed(self._targets, allowed)
+        self._instructions, self._announcement = instructions, announcement
+        self._player = (
+            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
+        )
+        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
+        self._briefing_timeout = check_seconds("briefing_timeout", briefing_timeout, 1, 3600)
+        self._trunk_id = trunk_id
+        self._briefing = _factory(briefing)
+        self._fallback = fallback
+        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
+        self._after: After = check_choice("after", after, After)
+        self._caller, self._introduction = caller, introduction
+        self._department = department
+        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
+        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
+        self._on_event = on_event
+        with contextlib.suppress(RuntimeError):
+            self._player.prefetch()
+
+    # -- what a subclass may override ------------------------------------------------------
+
+    def on_event(self, event: TransferEvent) -> None:
+        """Be told what happens; the default passes it to the `on_event` argument."""
+        if self._on_event is not None:
+            self._on_event(event)
+
+    async def announce(self, session: CallerSession) -> None:
+        """Let the caller hear what is about to happen."""
+        await session.announce(self._announcement)
+
+    async def brief(self, agent: BriefingAgent) -> Verdict:
+        """Wait for the human's decision; the briefing is under way. An override may decide."""
+        return await agent.verdict()
+
+    # -- the protocol ----------------------------------------------------------------------
+
+    async def run(self, context: RunContext[Any] | AgentSession[Any]) -> TransferOutcome:
+        """Transfer the caller; return at the bridge, or at the final failure.
+
+        After the bridge the AI says and hears nothing, and the tool's result causes no reply.
+        After a failure the session is as it was before, and the caller is with the AI.
+
+        Args:
+            context: The RunContext of the function tool, or the AgentSession.
+
+        Returns:
+            What became of it. Only `str` of it is meant for an LLM.
+
+        Raises:
+            ConfigurationError: `context` has no room, or no trunk is set.
+            CallerNotFoundError: Nobody, or several, to transfer.
+            DestinationError: The router named nobody, or somebody who is not allowed.
+            TransferInProgressError: This call is being transferred already; that goes on.
+
+        On cancellation the human is hung up, the caller is back with the AI within 0.5 s, and
+        the cancellation is raised again.
+        """
+        session = CallerSession(context)
+        with claim(session.session) as held:
+            control = await resolve_control(
+                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
+            )
+            try:
+                destinations = await resolve(
+                    self._targets,
+                    RouteRequest(self._department, control.caller.identity, _userdata(session)),
+                )
+                check_allowed(destinations, self._allowed)
+                for destination in destinations:
+                    control.check(destination)
+            except BaseException:
+                await control.aclose()
+                raise
+            run = Run(
+                session=session,
+                control=control,
+                claim=held,
+                player=self._player,
+                emit=self.on_event,
+                announce=lambda: self.announce(session),
+                fallback=self._fallback,
+                ring_timeout=self._ring_timeout,
+                max_hold=self._max_hold,
+                after=self._after,
+            )
+            return await run.execute(_Warm(self, session), destinations)
+
+    __call__ = run
+
+
+class _Warm:
+    """The warm protocol of one run."""
+
+    def __init__(self, transfer: WarmTransfer, session: CallerSession) -> None:
+        self._transfer, self._session = transfer, session
+        self._summary: asyncio.Future[str] | None = None
+        self._introduction: PreparedSpeech | None = None
+
+    async def attempt(self, run: Run, destination: Destination) -> BridgeMode:
+        """Dial, brief and bridge one destination."""
+        if run.phases.current is not Phase.HOLDING:
+            run.phases.move(Phase.HOLDING)
+        human = run.new_human(destination)
+        agent = self._transfer._briefing()
+        run.attempt_teardown.push("briefing agent", agent.release)
+        await run.guard(run.hold())
+        line = _BriefingLine(run, human, agent)
+        ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
+        run.attempt_teardown.push("briefing line", lambda: line.aclose(ready))
+        await run.dial(human)
+        run.phases.move(Phase.BRIEFING)
+        verdict = await self._brief(run, human, line, ready)
+        if verdict.kind != "accepted":
+            if verdict.kind == "declined":
+                await line.farewell("declined")
+            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
+        line.hush()
+        mode = await run.bridge(human)
+        await self._introduce(run, human)
+        return mode
+
+    async def _prepare(self, run: Run, line: _BriefingLine, destination: Destination) -> None:
+        """While it rings: write the summary, synthesise its first words, open the line."""
+        agent = line.agent
+        transfer, session = self._transfer, self._session
+        if transfer._introduction is not None and self._introduction is None:
+            self._introduction = PreparedSpeech(session.tts, transfer._introduction)
+        written = self._summary is not None
+        self._summary = await agent.prepare(
+            BriefingRequest(
+                destination,
+                session.session.history.copy(),
+                transfer._instructions,
+                run.control.caller.identity,
+            ),
+            llm=session.llm,
+            tts=session.tts,
+            summary=self._summary,
+        )
+        if not written:
+            self._summary.add_done_callback(lambda done: _tell_summary(run, done))
+        await line.open(session)
+
+    async def _brief(
+        self, run: Run, human: HumanLeg, line: _BriefingLine, ready: asyncio.Task[None]
+    ) -> Verdict:
+        agent, seconds = line.agent, self._transfer._briefing_timeout
+        human.on_key = agent.on_key
+        late = AttemptOver(
+            TransferStatus.TIMED_OUT, f"the human did not decide within {seconds:g} s"
+        )
+        try:
+            return await run.guard(
+                self._conversation(line, ready), human=human, limit=seconds, late=late
+            )
+        except CallControlError as error:
+            raise AttemptOver.by(error) from error
+        except AttemptOver as over:
+            if over.status is TransferStatus.TIMED_OUT:
+                await line.farewell("timed_out")
+            raise
+        except Exception:
+            if not run.control.caller_present:
+                await line.farewell("caller_left")
+            raise
+        finally:
+            human.on_key = None
+
+    async def _conversation(self, line: _BriefingLine, ready: asyncio.Task[None]) -> Verdict:
+        line.agent.human_answered()
+        done, _ = await asyncio.wait({ready}, timeout=READY_LIMIT)
+        if not done:
+            return Verdict("failed", f"the line for the briefing took over {READY_LIMIT:g} s")
+        ready.result()
+        return await self._transfer.brief(line.agent)
+
+    async def _introduce(self, run: Run, human: HumanLeg) -> None:
+        """Let both hear the introduction; where it cannot be spoken, they just talk."""
+        speech = self._introduction
+        if speech is None:
+            return
+        try:
+            await asyncio.wait_for(_speak_to_both(run, human, speech), FAREWELL_LIMIT + 10)
+        except Exception:
+            logger.warning("the introduction could not be spoken", exc_info=True)
+        finally:
+            await speech.aclose()
+
+
+class _BriefingLine:
+    """The line on which one briefing is held, and the session on it."""
+
+    def __init__(self, run: Run, human: HumanLeg, agent: BriefingAgent) -> None:
+        self._run, self._human, self.agent = run, human, agent
+        self._line: Conversation | None = None
+        self._session: AgentSession[Any] | None = None
+
+    async def open(self, caller: CallerSession) -> None:
+        """Open the line and start the briefing's session on it; it greets at the answer."""
+        session: AgentSession[Any] = AgentSession(
+            **_models(caller), aec_warmup_duration=None, user_away_timeout=None
+        )
+        self._line = await self._run.control.open_conversation(self._human.leg.identity)
+        session.on("close", self._on_close)
+        self._session = session
+        await self._line.start(session, self.agent)
+
+    def _on_close(self, event: Any) -> None:
+        error = getattr(event, "error", None)
+        self.agent.decide(Verdict("failed", f"the briefing broke down: {error}" if error else None))
+
+    def hush(self) -> None:
+        """Say nothing more; the line is about to be joined."""
+        if self._session is not None:
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            if self._session.output.audio is not None:
+                self._session.output.set_audio_enabled(False)
+            if self._session.input.audio is not None:
+                self._session.input.set_audio_enabled(False)
+
+    async def farewell(self, reason: Any) -> None:
+        """Tell the human why the line is about to be closed; bounded, and it never raises."""
+        text = self.agent.farewell(reason)
+        if text is None or self._session is None:
+            return
+        try:
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            handle = self._session.say(text, allow_interruptions=False)
+            gone = self._human.broken
+            await asyncio.wait(
+                {asyncio.ensure_future(handle.wait_for_playout()), gone},
+                timeout=FAREWELL_LIMIT,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except Exception:
+            logger.warning("the human could not be told goodbye", exc_info=True)
+
+    async def aclose(self, ready: asyncio.Task[None]) -> None:
+        """Close the line, also one that is still being opened."""
+        if not ready.done():
+            ready.cancel()
+            await asyncio.wait({ready})
+        if self._session is not None:
+            self._session.off("close", self._on_close)
+        if self._line is not None:
+            await self._line.aclose()
+
+
+def _factory(
+    briefing: BriefingAgent | Callable[[], BriefingAgent] | None,
+) -> Callable[[], BriefingAgent]:
+    if briefing is None:
+        return BriefingAgent
+    if isinstance(briefing, BriefingAgent):
+        return briefing.fresh
+    if callable(briefing):
+        return briefing
+    raise ConfigurationError("briefing", briefing, "pass a BriefingAgent, or a factory of them")
+
+
+def _models(caller: CallerSession) -> dict[str, Any]:
+    """The caller's models serve the briefing too; sessions close their streams, never models."""
+    found = {kind: caller.model(kind) for kind in ("stt", "vad", "llm", "tts")}
+    return {kind: model for kind, model in found.items() if model is not None}
+
+
+def _userdata(session: CallerSession) -> Any:
+    try:
+        return session.session.userdata
+    except ValueError:
+        return None
+
+
+def _tell_summary(run: Run, done: asyncio.Future[str]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        run.summary = done.result()
+        run.emit(SummaryWritten(run.at, done.result()))
+
+
+async def _speak_to_both(run: Run, human: HumanLeg, speech: PreparedSpeech) -> None:
+    sink = await run.control.open_audio(
+        [run.control.caller.identity, human.leg.identity], name="introduction"
+    )
+    try:
+        await speech.play(sink)
+    finally:
+        await sink.aclose()
