@@ -1,0 +1,78 @@
+"""The LiveKit adapter: `CallControl` on a LiveKit room. Nothing else imports `livekit.api`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import AgentSession
+
+from livetransfer.control import AudioSink
+
+from .audio import RoomAudio
+from .caller import find_caller, find_room
+from .control import LiveKitControl
+from .events import RoomEvents
+from .joining import Bridge, choose
+from .repair import repair
+from .wire import Wire
+
+__all__ = ["Bridge", "LiveKitControl", "connect", "open_room_audio"]
+
+
+async def connect(
+    session: AgentSession[Any],
+    *,
+    caller: str | None = None,
+    bridge: Bridge = "auto",
+    trunk_id: str | None = None,
+) -> LiveKitControl:
+    """Return the control over the call that `session` talks in. Close it with `aclose`.
+
+    Args:
+        session: A session that was started in a room.
+        caller: The caller's identity; needed only where several could be.
+        bridge: How to join caller and human.
+        trunk_id: The outbound trunk for destinations that name none.
+
+    Raises:
+        ConfigurationError: The session has no room, or there are no credentials.
+        CallerNotFoundError: Nobody, or more than one, could be the caller.
+    """
+    room = find_room(session)
+    identity = find_caller(room, session, caller)
+    return await connect_room(room, identity, bridge=bridge, trunk_id=trunk_id)
+
+
+async def connect_room(
+    room: rtc.Room, caller: str, *, bridge: Bridge = "auto", trunk_id: str | None = None
+) -> LiveKitControl:
+    """Return the control over the call in `room`, whose caller is `caller`.
+
+    Raises:
+        ConfigurationError: There are no credentials, or `bridge` is not possible.
+    """
+    wire = Wire.for_room(room)
+    events = RoomEvents(room)
+    control = None
+    try:
+        control = LiveKitControl(
+            wire, events, caller, choose(bridge, wire, events, caller, trunk_id)
+        )
+        # What a crashed worker left is repaired beside this: it must not delay the music.
+        control.start_repair(repair(wire))
+    finally:
+        if control is None:
+            events.close()
+            await wire.aclose()
+    return control
+
+
+async def open_room_audio(room: rtc.Room, to: Sequence[str], name: str = "hold-music") -> AudioSink:
+    """Open a sink in `room` that only the identities in `to` hear.
+
+    Raises:
+        CallControlError: It could not be set up.
+    """
+    return await RoomAudio.open(room, to, name)

@@ -1,0 +1,156 @@
+"""RoomAudio: audio for some participants of a room, written frame by frame."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from livekit import rtc
+from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
+
+from livetransfer.errors import CallControlError
+from livetransfer.status import TransferStatus
+
+from .permissions import TrackPermissions
+
+__all__ = ["RoomAudio"]
+
+SAMPLE_RATE = 24_000
+NUM_CHANNELS = 1
+# Enough for frames of 100 ms from a busy event loop, and little to drop at the end.
+QUEUE_MS = 400
+# A listener who is there subscribes within about 0.1 s; one who is not must not hold us up.
+FIRST_LISTENER = 0.3
+UNPUBLISH = 2.0
+
+
+class RoomAudio:
+    """An [`AudioSink`][livetransfer.control.AudioSink]: a track of its own; see `open`."""
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        source: rtc.AudioSource,
+        publication: rtc.LocalTrackPublication,
+        lift: Callable[[], None],
+    ) -> None:
+        self._room = room
+        self._source = source
+        self._publication = publication
+        self._lift = lift
+        self._closed = False
+        self._heard: asyncio.Task[None] | None = asyncio.create_task(
+            _bounded(publication.wait_for_subscription(), FIRST_LISTENER)
+        )
+
+    @classmethod
+    async def open(cls, room: rtc.Room, to: Sequence[str], name: str) -> RoomAudio:
+        """Publish a track that only the identities in `to` may hear.
+
+        Raises:
+            CallControlError: It could not be published.
+
+        On cancellation nothing stays published.
+        """
+        source = rtc.AudioSource(SAMPLE_RATE, NUM_CHANNELS, queue_size_ms=QUEUE_MS)
+        track = rtc.LocalAudioTrack.create_audio_track(name, source)
+        permissions = TrackPermissions.of(room)
+        lift = permissions.restrict(track, to)
+        # Silence must not stop the stream: music has pauses.
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_UNKNOWN, dtx=False)
+        publishing = asyncio.ensure_future(room.local_participant.publish_track(track, options))
+        try:
+            publication = await asyncio.shield(publishing)
+        except BaseException as error:
+            # Cancelled or not, what gets published all the same has to go again.
+            publishing.add_done_callback(lambda done: _withdraw(room, done, lift))
+            await source.aclose()
+            if isinstance(error, PublishTrackError):
+                raise CallControlError(
+                    f"the track {name!r} could not be published: {error.message}",
+                    status=TransferStatus.FAILED,
+                ) from error
+            raise
+        permissions.apply()
+        return cls(room, source, publication, lift)
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, in Hz, that `write` takes."""
+        return SAMPLE_RATE
+
+    @property
+    def num_channels(self) -> int:
+        """Channels that `write` takes, interleaved."""
+        return NUM_CHANNELS
+
+    @property
+    def queued(self) -> float:
+        """Seconds of audio written and not yet played."""
+        return 0.0 if self._closed else self._source.queued_duration
+
+    async def write(self, frame: rtc.AudioFrame) -> None:
+        """Queue `frame` (int16, interleaved); wait while the queue is full.
+
+        The first frame waits up to 0.3 s for somebody to listen, so that no word is cut.
+        Cancelled, it may or may not have queued the frame. After `aclose` it does nothing.
+        """
+        if self._closed:
+            return
+        if self._heard is not None:
+            await asyncio.shield(self._heard)
+            self._heard = None
+        if not self._closed:
+            await self._source.capture_frame(frame)
+
+    def clear(self) -> None:
+        """Drop what is queued and not yet played."""
+        if not self._closed:
+            self._source.clear_queue()
+
+    async def aclose(self) -> None:
+        """Unpublish the track, at once. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._source.clear_queue()
+        if self._heard is not None:
+            self._heard.cancel()
+        closing = asyncio.ensure_future(self._unpublish())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([closing])
+            raise
+
+    async def _unpublish(self) -> None:
+        if self._room.isconnected():
+            local = self._room.local_participant
+            with contextlib.suppress(UnpublishTrackError):
+                await _bounded(local.unpublish_track(self._publication.sid), UNPUBLISH)
+        self._lift()
+        await self._source.aclose()
+
+
+async def _bounded(work: object, seconds: float) -> None:
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(work, seconds)  # type: ignore[arg-type]
+
+
+def _withdraw(
+    room: rtc.Room, published: asyncio.Future[rtc.LocalTrackPublication], lift: Callable[[], None]
+) -> None:
+    if published.cancelled() or published.exception() is not None or not room.isconnected():
+        lift()
+        return
+    work = asyncio.ensure_future(
+        _bounded(room.local_participant.unpublish_track(published.result().sid), UNPUBLISH)
+    )
+
+    def lifted(done: asyncio.Future[None]) -> None:
+        if not done.cancelled():
+            done.exception()
+        lift()
+
+    work.add_done_callback(lifted)

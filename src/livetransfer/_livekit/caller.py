@@ -1,0 +1,76 @@
+"""Which participant of the room is the caller, and which room a session talks in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import AgentSession, get_job_context
+from livekit.agents.job import DEFAULT_PARTICIPANT_KINDS
+
+from livetransfer.errors import CallerNotFoundError, ConfigurationError
+
+from .marks import LEG
+
+__all__ = ["find_caller", "find_room"]
+
+
+def find_room(session: AgentSession[Any]) -> rtc.Room:
+    """Return the connected room that `session` talks in.
+
+    Raises:
+        ConfigurationError: It talks in none.
+    """
+    try:
+        room = session.room_io.room
+    except RuntimeError:  # the session was started without a room
+        job = get_job_context(required=False)
+        found = job.room if job is not None else None
+    else:
+        found = room
+    if found is None or not found.isconnected():
+        raise ConfigurationError(
+            "context",
+            type(session).__name__,
+            "the session is not connected to a LiveKit room; start it with "
+            "session.start(agent, room=ctx.room), or test with livetransfer.testing.simulate()",
+        )
+    return found
+
+
+def find_caller(room: rtc.Room, session: AgentSession[Any], caller: str | None) -> str:
+    """Return the caller's identity: `caller`, whom the session is linked to, or the only party.
+
+    Raises:
+        CallerNotFoundError: There is nobody, or several and `caller` names none of them.
+    """
+    present = sorted(
+        p.identity
+        for p in room.remote_participants.values()
+        if p.kind in DEFAULT_PARTICIPANT_KINDS and LEG not in p.attributes
+    )
+    if caller is not None:
+        if caller in room.remote_participants:
+            return caller
+        raise CallerNotFoundError(
+            f"caller={caller!r} is not in the room; present: {', '.join(present) or 'nobody'}"
+        )
+    linked = _linked(session)
+    if linked is not None and linked in present:
+        return linked
+    if len(present) == 1:
+        return present[0]
+    if not present:
+        raise CallerNotFoundError("nobody is in the room whom the call could be transferred for")
+    raise CallerNotFoundError(
+        f"several participants could be the caller ({', '.join(present)}); "
+        "name one with caller=<identity>"
+    )
+
+
+def _linked(session: AgentSession[Any]) -> str | None:
+    try:
+        participant = session.room_io.linked_participant
+    except RuntimeError:
+        return None
+    return participant.identity if participant is not None else None

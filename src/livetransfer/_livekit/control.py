@@ -1,0 +1,174 @@
+"""LiveKitControl: the telephony verbs, on a LiveKit room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from livekit import rtc
+
+from livetransfer.control import AudioSink, BridgeMode, ControlEvent, Conversation, Leg
+from livetransfer.destination import Destination
+
+from .audio import RoomAudio
+from .events import RoomEvents
+from .joining import Joining
+from .keys import send_keys
+from .refer import refer
+from .tasks import Tasks, finish
+from .wire import Wire
+
+__all__ = ["LiveKitControl"]
+
+
+class LiveKitControl:
+    """A [`CallControl`][livetransfer.control.CallControl] on the room of a LiveKit session.
+
+    Args:
+        wire: The server API.
+        events: Of the caller's room.
+        caller: The caller's identity.
+        joining: How humans are brought to the caller.
+    """
+
+    def __init__(self, wire: Wire, events: RoomEvents, caller: str, joining: Joining) -> None:
+        self._wire = wire
+        self._events = events
+        self._caller = Leg(caller)
+        self._joining = joining
+        self._tasks = Tasks()
+        self._closed = False
+
+    @property
+    def caller(self) -> Leg:
+        """The leg that is to be transferred."""
+        return self._caller
+
+    @property
+    def caller_present(self) -> bool:
+        """Whether the caller is still on the line."""
+        return self._events.present(self._caller.identity)
+
+    @property
+    def room(self) -> rtc.Room:
+        """The caller's room."""
+        return self._events.room
+
+    def start_repair(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run `work` beside the call; it ends with this object at the latest."""
+        self._tasks.start(work, "repair")
+
+    def subscribe(self, listener: Callable[[ControlEvent], None]) -> Callable[[], None]:
+        """Call `listener` for each event from now on; the result unsubscribes it."""
+        return self._events.subscribe(listener)
+
+    def check(self, destination: Destination) -> None:
+        """Raise ConfigurationError if `destination` cannot be dialled with what is configured."""
+        self._joining.check(destination)
+
+    async def dial(
+        self,
+        destination: Destination,
+        *,
+        identity: str,
+        ring_timeout: float,
+        sealed: bool = True,
+    ) -> Leg:
+        """Ring `destination` and return its leg once it is answered (and sealed).
+
+        See [`CallControl.dial`][livetransfer.control.CallControl.dial].
+        """
+        return await self._joining.dial(
+            destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
+        )
+
+    async def open_conversation(self, identity: str) -> Conversation:
+        """Open a line to the leg `identity`, which may not have been dialled yet.
+
+        Raises:
+            CallControlError: It could not be set up.
+        """
+        return await self._joining.open_conversation(identity)
+
+    async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> AudioSink:
+        """Open a sink that only the identities in `to` hear. They may not be there yet.
+
+        Raises:
+            CallControlError: It could not be set up.
+        """
+        return await RoomAudio.open(self._events.room, to, name)
+
+    async def seal(self, leg: Leg) -> None:
+        """Keep `leg` and the caller from hearing each other. Idempotent.
+
+        Raises:
+            SealFailed: It is not certain that they do not hear each other.
+        """
+        await self._joining.seal(leg)
+
+    async def bridge(self, leg: Leg) -> BridgeMode:
+        """Let `leg` and the caller hear each other; return how.
+
+        Raises:
+            BridgeFailed: They could not be joined; both are still there, apart.
+        """
+        return await self._joining.bridge(leg)
+
+    async def refer(
+        self,
+        leg: Leg,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        play_dialtone: bool = False,
+    ) -> None:
+        """Send `leg`'s phone elsewhere; see [`CallControl`][livetransfer.control.CallControl].
+
+        Raises:
+            ReferFailed: Refused, failed, or unclear (`indeterminate`).
+        """
+        await refer(
+            self._wire,
+            self._events,
+            self._tasks,
+            leg.identity,
+            address,
+            headers=headers,
+            timeout=timeout,
+            play_dialtone=play_dialtone,
+        )
+
+    async def send_dtmf(self, leg: Leg, digits: str) -> None:
+        """Press `digits` towards `leg`; ``w`` waits 0.5 s.
+
+        In a shared room every SIP leg gets them: LiveKit addresses keys to the room.
+        """
+        await send_keys(self._events.room, digits)
+
+    async def hang_up(self, leg: Leg) -> None:
+        """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""
+        await self._joining.hang_up(leg)
+
+    async def leave(self) -> None:
+        """Take the AI out of the call; the other parties stay."""
+        self._events.be_quiet()
+        await finish(self._events.room.disconnect(), 5.0)
+
+    async def aclose(self) -> None:
+        """Release what this object holds; legs and calls stay as they are. Idempotent.
+
+        On cancellation it finishes first, in some seconds at most.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        await finish(self._close(), 15.0)
+
+    async def _close(self) -> None:
+        try:
+            await self._joining.aclose()
+            await self._tasks.aclose(0.0)
+        finally:
+            self._events.close()
+            await self._wire.aclose()

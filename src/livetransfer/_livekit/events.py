@@ -1,0 +1,149 @@
+"""What happens in a room, told as the port's events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from livekit import rtc
+
+from livetransfer.control import (
+    CallLost,
+    ControlEvent,
+    KeyPressed,
+    LegAnswered,
+    LegLeft,
+    LegRinging,
+)
+
+from .tasks import logger
+
+__all__ = ["CALL_STATUS", "RoomEvents"]
+
+CALL_STATUS = "sip.callStatus"
+
+# A participant that rejoins is announced as gone and is back at once.
+_REJOINING = (
+    rtc.DisconnectReason.DUPLICATE_IDENTITY,
+    rtc.DisconnectReason.STATE_MISMATCH,
+    rtc.DisconnectReason.MIGRATION,
+)
+_REJOIN_WITHIN = 2.0
+
+
+class RoomEvents:
+    """Listens to one room connection and tells its listeners the port's events.
+
+    `aclose` takes every handler off the room again.
+    """
+
+    def __init__(self, room: rtc.Room) -> None:
+        self.room = room
+        self._listeners: list[Callable[[ControlEvent], None]] = []
+        self._answered: set[str] = set()
+        self._ringing: set[str] = set()
+        self._rejoining: dict[str, asyncio.TimerHandle] = {}
+        self._quiet = False
+        self.lost = False
+        self._handlers: dict[Any, Callable[..., None]] = {
+            "participant_connected": self._on_connected,
+            "participant_disconnected": self._on_disconnected,
+            "participant_attributes_changed": self._on_attributes,
+            "sip_dtmf_received": self._on_key,
+            "disconnected": self._on_lost,
+        }
+        for name, handler in self._handlers.items():
+            room.on(name, handler)
+
+    def subscribe(self, listener: Callable[[ControlEvent], None]) -> Callable[[], None]:
+        """Call `listener` for each event from now on; the result unsubscribes it."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def emit(self, event: ControlEvent) -> None:
+        """Tell every listener `event`; one that raises is logged and does not stop the others."""
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("a listener of call events raised")
+
+    def answered(self, identity: str) -> None:
+        """Tell that `identity` has answered, unless that was told."""
+        if identity not in self._answered:
+            self._answered.add(identity)
+            self.emit(LegAnswered(identity))
+
+    def has_answered(self, identity: str) -> bool:
+        """Return whether `identity` is known to have answered."""
+        return identity in self._answered
+
+    def present(self, identity: str) -> bool:
+        """Return whether `identity` is on the line, or is just coming back."""
+        if self.lost or not self.room.isconnected():
+            return False
+        return identity in self.room.remote_participants or identity in self._rejoining
+
+    def be_quiet(self) -> None:
+        """Tell nothing any more: we leave the room ourselves."""
+        self._quiet = True
+
+    def close(self) -> None:
+        """Take the handlers off the room. May be called again."""
+        for name, handler in self._handlers.items():
+            self.room.off(name, handler)
+        self._handlers = {}
+        for timer in self._rejoining.values():
+            timer.cancel()
+        self._rejoining.clear()
+        self._listeners.clear()
+
+    def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
+        timer = self._rejoining.pop(participant.identity, None)
+        if timer is not None:
+            timer.cancel()
+        self._status(participant.identity, participant.attributes.get(CALL_STATUS))
+
+    def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
+        if CALL_STATUS in changed and isinstance(participant, rtc.RemoteParticipant):
+            self._status(participant.identity, changed[CALL_STATUS])
+
+    def _status(self, identity: str, status: str | None) -> None:
+        if status == "ringing" and identity not in self._ringing:
+            self._ringing.add(identity)
+            self.emit(LegRinging(identity))
+        elif status == "active":
+            self.answered(identity)
+
+    def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        identity, reason = participant.identity, participant.disconnect_reason
+        if reason in _REJOINING and not self._quiet:
+            loop = asyncio.get_running_loop()
+            self._rejoining[identity] = loop.call_later(
+                _REJOIN_WITHIN, self._left, identity, reason
+            )
+        else:
+            self._left(identity, reason)
+
+    def _left(self, identity: str, reason: rtc.DisconnectReason.ValueType | None) -> None:
+        self._rejoining.pop(identity, None)
+        if not self._quiet:
+            name = rtc.DisconnectReason.Name(reason) if reason else ""
+            self.emit(LegLeft(identity, name.lower()))
+
+    def _on_key(self, key: rtc.SipDTMF) -> None:
+        if key.participant is not None and not self._quiet:
+            self.emit(KeyPressed(key.participant.identity, key.digit))
+
+    def _on_lost(self, reason: rtc.DisconnectReason.ValueType | None = None) -> None:
+        # `reconnecting` and `reconnected` come before: this is the end.
+        self.lost = True
+        if not self._quiet:
+            name = rtc.DisconnectReason.Name(reason) if reason else ""
+            self.emit(CallLost(name.lower()))

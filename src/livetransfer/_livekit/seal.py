@@ -1,0 +1,283 @@
+"""Seal: caller and human in one room do not hear each other until the bridge.
+
+Order of events, measured on a real server: the human may not subscribe from the moment his leg
+joins; the caller may not from the answer on; each is unsubscribed from the other; the human may
+again, then the caller, once the human's track is known or a short wait is over. A leg subscribes
+by itself and nobody is told, so every unsubscription is repeated for a while, also after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from livekit import rtc
+
+from livetransfer.control import SealBroken
+
+from .errors import classify, seal_failed
+from .events import RoomEvents
+from .gate import Gate
+from .permissions import TrackPermissions
+from .tasks import Tasks, logger
+from .wire import Wire
+
+__all__ = ["Seal"]
+
+# Seconds between an unsubscription and its repeats: dense while a leg may be subscribing.
+REPEATS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
+# The leg subscribes right after its status becomes active, over the same connection.
+SETTLE = 0.012
+# How long the caller goes without music for a human whose phone sends no audio yet.
+LATE_TRACK = 0.15
+
+
+class Seal:
+    """The seal between a caller and one leg, from before it rings until the bridge.
+
+    Args:
+        wire: The server API.
+        events: Of the room both are in.
+        caller: The caller's identity.
+        human: The leg's identity; it need not be there yet.
+    """
+
+    def __init__(self, wire: Wire, events: RoomEvents, caller: str, human: str) -> None:
+        self._wire = wire
+        self._events = events
+        self._room = events.room
+        self._caller = caller
+        self._human = human
+        self._tasks = Tasks()
+        self._gates = {identity: Gate(wire, self._room, identity) for identity in (caller, human)}
+        self._closed = False
+        self._unsealed = asyncio.Event()
+        self._unsealed.set()
+        self._human_track = asyncio.Event()
+        self._include: Callable[[], None] | None = None
+        self._answer: asyncio.Task[None] | None = None
+        self._failed = False
+        self._handlers: dict[Any, Callable[..., None]] = {
+            "participant_connected": self._on_joined,
+            "track_published": self._on_track,
+        }
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the two are to be kept apart."""
+        return not self._unsealed.is_set()
+
+    def arm(self) -> None:
+        """Keep them apart from now on, whenever the human joins. Idempotent."""
+        if self.sealed or self._closed:
+            return
+        self._unsealed.clear()
+        self._include = TrackPermissions.of(self._room).exclude(self._human)
+        for name, handler in self._handlers.items():
+            self._room.on(name, handler)
+        human = self._room.remote_participants.get(self._human)
+        if human is not None:
+            for publication in human.track_publications.values():
+                self._on_track(publication, human)
+            if not self._events.has_answered(self._human):
+                self._on_joined(human)
+
+    def answered(self) -> asyncio.Task[None]:
+        """Close the gates now, since the human answered; the result ends when he may be spoken to.
+
+        It raises SealFailed if they could not be kept apart. Called again it is the same.
+        """
+        if self._answer is None:
+            self._answer = self._tasks.start(self._close(), "seal")
+        return self._answer
+
+    def on_answer(self) -> None:
+        """Close the gates now; `answered` tells how that went."""
+        self.answered()
+
+    async def reseal(self) -> None:
+        """Keep two apart who are both on the line and may hear each other.
+
+        Raises:
+            SealFailed: It is not certain that they do not.
+        """
+        self.arm()
+        self._failed = False
+        try:
+            await asyncio.gather(self._part(self._caller), self._part(self._human))
+        except Exception as error:
+            raise seal_failed(classify(error)) from error
+        self._repeat(self._caller)
+        self._repeat(self._human)
+
+    async def open(self) -> None:
+        """Let them hear each other.
+
+        Raises:
+            Exception: What a request raised; they are then sealed again by `reseal`.
+        """
+        await self._stop()
+        pair = (self._caller, self._human)
+        for identity in pair:
+            await self._gates[identity].open()
+        await asyncio.gather(
+            *(self._wire.subscribe(who, self._tracks_for(who), True) for who in pair)
+        )
+
+    async def aclose(self) -> None:
+        """Let go, first of all of what the caller hears. They are not subscribed again."""
+        self._closed = True
+        await self._gates[self._caller].release(final=True)
+        await self._stop()
+        await self._gates[self._human].release(final=True)
+
+    async def _stop(self) -> None:
+        """End everything that seals, and wait for what is on its way: it must not come later."""
+        self._unsealed.set()
+        for name, handler in self._handlers.items():
+            self._room.off(name, handler)
+        if self._include is not None:
+            self._include()
+            self._include = None
+        await self._tasks.aclose(1.0)
+        self._answer = None
+
+    # What each step does.
+
+    async def _close(self) -> None:
+        caller, human = self._gates[self._caller], self._gates[self._human]
+        try:
+            await asyncio.gather(
+                caller.close(), human.close(), self._part(self._human), self._part(self._caller)
+            )
+            await asyncio.sleep(SETTLE)
+            await self._part(self._human)
+            await human.open()
+        except Exception as error:
+            # The caller comes first; the leg is hung up by whoever hears of this.
+            self._tasks.start(caller.release(), "ungate-caller")
+            raise seal_failed(classify(error)) from error
+        except asyncio.CancelledError:
+            self._tasks.start(caller.release(), "ungate-caller")
+            raise
+        self._repeat(self._human)
+        self._tasks.start(self._finish(caller), "seal-caller")
+
+    async def _finish(self, caller: Gate) -> None:
+        """The caller's half: it hears its music again once the human's track is taken from it."""
+        try:
+            await _either(self._human_track.wait(), self._unsealed.wait(), LATE_TRACK)
+            if self.sealed:
+                await asyncio.sleep(SETTLE)
+                await self._part(self._caller)
+        except Exception as error:
+            self._broken(error)
+        finally:
+            await caller.release()
+        self._repeat(self._caller)
+
+    def _tracks_for(self, listener: str) -> list[str]:
+        speaker = self._human if listener == self._caller else self._caller
+        participant = self._room.remote_participants.get(speaker)
+        if participant is None:
+            return []
+        return [
+            sid
+            for sid, publication in participant.track_publications.items()
+            if publication.kind == rtc.TrackKind.KIND_AUDIO
+        ]
+
+    async def _part(self, listener: str) -> None:
+        """Unsubscribe `listener` from the other one, once."""
+        for attempt in (1, 2, 3):
+            if not self.sealed or listener not in self._room.remote_participants:
+                return
+            try:
+                await self._wire.subscribe(listener, self._tracks_for(listener), False)
+            except Exception:
+                if attempt == 3:
+                    raise
+            else:
+                return
+
+    def _repeat(self, listener: str) -> None:
+        if self.sealed and not self._closed:
+            self._tasks.start(self._repeated(listener), "seal-repeat")
+
+    async def _repeated(self, listener: str) -> None:
+        for delay in REPEATS:
+            await _either(self._unsealed.wait(), None, delay)
+            if not self.sealed:
+                return
+            try:
+                await self._part(listener)
+            except Exception as error:
+                self._broken(error)
+                return
+
+    def _broken(self, error: BaseException) -> None:
+        if self._failed or not self.sealed:
+            return
+        if not self._events.present(self._human) or not self._events.present(self._caller):
+            return
+        self._failed = True
+        logger.warning("a leg could not be kept apart from the caller")
+        self._events.emit(SealBroken(self._human, classify(error).text))
+
+    # What the room tells.
+
+    def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
+        """A leg joined: the first time before it is answered, later after a full reconnect."""
+        identity = participant.identity
+        if identity not in self._gates:
+            return
+        if self._events.has_answered(self._human):
+            # Its new connection renews every subscription.
+            self._tasks.start(self._rejoined(identity), "seal-rejoined")
+        elif identity == self._human:
+            # If this fails it is done again at the answer, when it matters.
+            self._tasks.start(self._gates[identity].close(), "gate-human")
+
+    async def _rejoined(self, identity: str) -> None:
+        gate = self._gates[identity]
+        gate.rejoined()
+        try:
+            await gate.close()
+            await self._part(identity)
+            await asyncio.sleep(SETTLE)
+            await self._part(identity)
+        except Exception as error:
+            self._broken(error)
+        finally:
+            await gate.release()
+        self._repeat(identity)
+
+    def _on_track(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        if publication.kind != rtc.TrackKind.KIND_AUDIO:
+            return
+        if participant.identity == self._human:
+            self._human_track.set()
+            self._tasks.start(self._parted(self._caller), "seal-track")
+        elif participant.identity == self._caller:
+            self._tasks.start(self._parted(self._human), "seal-track")
+
+    async def _parted(self, listener: str) -> None:
+        try:
+            await self._part(listener)
+        except Exception as error:
+            self._broken(error)
+        else:
+            self._repeat(listener)
+
+
+async def _either(first: Any, second: Any, timeout: float) -> None:
+    """Wait until one of the two has ended, or `timeout` seconds."""
+    waiting = [asyncio.ensure_future(one) for one in (first, second) if one is not None]
+    try:
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()

@@ -1,0 +1,143 @@
+"""SharedRoom: the human is dialled into the caller's room, sealed from the caller until the bridge.
+
+The default on a server of one's own, and it works everywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from livetransfer.control import BridgeMode, Conversation, Leg
+from livetransfer.destination import Destination
+from livetransfer.errors import SealFailed
+from livetransfer.status import TransferStatus
+
+from . import marks
+from .conversation import RoomConversation
+from .dial import Dial, hang_up
+from .errors import bridge_failed, classify
+from .events import RoomEvents
+from .route import complete, dial_request
+from .seal import Seal
+from .tasks import Tasks, finish, logger
+from .wire import Wire
+
+__all__ = ["SharedRoom"]
+
+HANG_UP = 3.0
+SEAL_WITHIN = 5.0
+
+
+class SharedRoom:
+    """One way to bring a human to a caller; see `joining.Joining` for the contract."""
+
+    def __init__(self, wire: Wire, events: RoomEvents, caller: str, trunk_id: str | None) -> None:
+        self._wire = wire
+        self._events = events
+        self._caller = caller
+        self._trunk_id = trunk_id
+        self._tasks = Tasks()
+        self._seals: dict[str, Seal] = {}
+        self._dialling: dict[str, asyncio.Task[None]] = {}
+
+    def check(self, destination: Destination) -> None:
+        """Raise ConfigurationError if `destination` cannot be dialled with what is configured."""
+        dial_request(destination, self._trunk_id)
+
+    async def dial(
+        self, destination: Destination, *, identity: str, ring_timeout: float, sealed: bool
+    ) -> Leg:
+        """See [`CallControl.dial`][livetransfer.control.CallControl.dial]."""
+        request = complete(
+            dial_request(destination, self._trunk_id),
+            room_name=self._wire.room_name,
+            identity=identity,
+            ring_timeout=ring_timeout,
+            attributes={
+                marks.LEG: self._caller,
+                marks.OWNER: self._wire.agent,
+                marks.PHASE: marks.RINGING if sealed else marks.BRIDGED,
+            },
+        )
+        leg = Leg(identity, destination)
+        seal = self._seal_of(identity)
+        if sealed:
+            seal.arm()
+        dial = Dial(
+            self._wire,
+            self._events,
+            self._tasks,
+            request,
+            ring_timeout=ring_timeout,
+            on_answer=seal.on_answer if sealed else None,
+        )
+        try:
+            await dial.run()
+        except BaseException:
+            await self._drop(identity)
+            raise
+        if sealed:
+            try:
+                await asyncio.wait_for(asyncio.shield(seal.answered()), SEAL_WITHIN)
+            except BaseException as error:
+                await self.hang_up(leg)
+                if isinstance(error, asyncio.TimeoutError):
+                    raise SealFailed(
+                        "the parties could not be kept apart in time", status=TransferStatus.FAILED
+                    ) from error
+                raise
+            self._mark(identity, marks.SEALED)
+        return leg
+
+    async def open_conversation(self, identity: str) -> Conversation:
+        """See [`CallControl.open_conversation`][livetransfer.control.CallControl]."""
+        return await RoomConversation.open(self._wire, identity)
+
+    async def seal(self, leg: Leg) -> None:
+        """See [`CallControl.seal`][livetransfer.control.CallControl.seal]."""
+        seal = self._seal_of(leg.identity)
+        await seal.reseal()
+        self._mark(leg.identity, marks.SEALED)
+
+    async def bridge(self, leg: Leg) -> BridgeMode:
+        """See [`CallControl.bridge`][livetransfer.control.CallControl.bridge]."""
+        for identity in (self._caller, leg.identity):
+            if not self._events.present(identity):
+                raise bridge_failed(classify(LookupError("one of them has left")))
+        seal = self._seal_of(leg.identity)
+        try:
+            await seal.open()
+        except BaseException as error:
+            # Apart again: nobody must listen in on what follows.
+            self._tasks.start(seal.reseal(), "reseal")
+            if isinstance(error, Exception):
+                raise bridge_failed(classify(error)) from error
+            raise
+        self._mark(leg.identity, marks.BRIDGED)
+        return "shared_room"
+
+    async def hang_up(self, leg: Leg) -> None:
+        """See [`CallControl.hang_up`][livetransfer.control.CallControl.hang_up]."""
+        gone = await finish(hang_up(self._wire, leg.identity, None, HANG_UP), HANG_UP + 4.0)
+        if not gone:
+            logger.warning("a leg was not seen to leave in time")
+        await self._drop(leg.identity)
+
+    async def aclose(self) -> None:
+        """Release what this holds, first of all what the caller hears."""
+        await asyncio.gather(*(seal.aclose() for seal in self._seals.values()))
+        self._seals.clear()
+        await self._tasks.aclose(3.0)
+
+    def _seal_of(self, identity: str) -> Seal:
+        if identity not in self._seals:
+            self._seals[identity] = Seal(self._wire, self._events, self._caller, identity)
+        return self._seals[identity]
+
+    async def _drop(self, identity: str) -> None:
+        seal = self._seals.pop(identity, None)
+        if seal is not None:
+            await finish(seal.aclose(), 8.0)
+
+    def _mark(self, identity: str, phase: str) -> None:
+        self._tasks.start(self._wire.mark(identity, {marks.PHASE: phase}), "mark-leg")

@@ -1,0 +1,210 @@
+"""The requests to LiveKit's server API for one room, each with a deadline and never replayed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiohttp
+from google.protobuf.duration_pb2 import Duration
+from livekit import api, rtc
+from livekit.agents import get_job_context
+from livekit.api.twirp_client import ServerError
+from livekit.protocol import models as proto_models
+from livekit.protocol import room as proto_room
+from livekit.protocol import sip as proto_sip
+
+from livetransfer.errors import ConfigurationError
+
+from .errors import is_not_found
+from .marks import GATED
+
+__all__ = ["REQUEST_TIMEOUT", "Wire"]
+
+REQUEST_TIMEOUT = 3.0
+"""Seconds for a request that rings nobody; they take milliseconds."""
+
+
+class Wire:
+    """The server API, bound to one room.
+
+    livekit-api replays a request on a 5xx or a broken connection; a dial that is replayed rings
+    twice, so this one is built without.
+    """
+
+    def __init__(self, url: str, key: str, secret: str, room_name: str, agent: str) -> None:
+        self.url = url
+        self.room_name = room_name
+        self.agent = agent
+        self._key = key
+        self._secret = secret
+        self._api: api.LiveKitAPI | None = None
+
+    @classmethod
+    def for_room(cls, room: rtc.Room) -> Wire:
+        """Return one for `room`, with the credentials of the job or of the environment.
+
+        Raises:
+            ConfigurationError: There are none.
+        """
+        job = get_job_context(required=False)
+        # Fake jobs have no URL; a worker exports what it was given to the environment.
+        url = (job._info.url if job is not None else "") or os.environ.get("LIVEKIT_URL", "")
+        key = os.environ.get("LIVEKIT_API_KEY", "")
+        secret = os.environ.get("LIVEKIT_API_SECRET", "")
+        for name, value in (
+            ("LIVEKIT_URL", url),
+            ("LIVEKIT_API_KEY", key),
+            ("LIVEKIT_API_SECRET", secret),
+        ):
+            if not value:
+                raise ConfigurationError(name, "", "set this environment variable")
+        return cls(url, key, secret, room.name, room.local_participant.identity)
+
+    @property
+    def api(self) -> api.LiveKitAPI:
+        """The client, made when it is first used."""
+        if self._api is None:
+            self._api = api.LiveKitAPI(
+                self.url,
+                self._key,
+                self._secret,
+                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT),
+                failover=False,
+            )
+        return self._api
+
+    def token(self, identity: str) -> str:
+        """Return a token with which a second connection of this agent joins the room."""
+        grants = api.VideoGrants(
+            room_join=True,
+            room=self.room_name,
+            can_publish=True,
+            can_subscribe=True,
+            can_publish_data=True,
+            can_update_own_metadata=True,
+        )
+        token = api.AccessToken(self._key, self._secret).with_identity(identity)
+        return token.with_kind("agent").with_grants(grants).to_jwt()
+
+    async def remove(self, identity: str) -> bool:
+        """Remove a participant, which hangs up a phone; return whether it was there."""
+        request = proto_room.RoomParticipantIdentity(room=self.room_name, identity=identity)
+        try:
+            await self.api.room.remove_participant(request)
+        except ServerError as error:
+            if is_not_found(error):
+                return False
+            raise
+        return True
+
+    async def participant(self, identity: str) -> proto_models.ParticipantInfo | None:
+        """Return what the server knows of a participant, or None if it is not there."""
+        request = proto_room.RoomParticipantIdentity(room=self.room_name, identity=identity)
+        try:
+            return await self.api.room.get_participant(request)
+        except ServerError as error:
+            if is_not_found(error):
+                return None
+            raise
+
+    async def participants(self) -> list[proto_models.ParticipantInfo]:
+        """Return all participants of the room."""
+        request = proto_room.ListParticipantsRequest(room=self.room_name)
+        return list((await self.api.room.list_participants(request)).participants)
+
+    async def mark(self, identity: str, attributes: Mapping[str, str]) -> None:
+        """Set attributes of a participant; an empty value removes one."""
+        await self.api.room.update_participant(
+            proto_room.UpdateParticipantRequest(
+                room=self.room_name, identity=identity, attributes=attributes
+            )
+        )
+
+    async def allow_subscribing(
+        self, identity: str, permission: proto_models.ParticipantPermission, allowed: bool
+    ) -> None:
+        """Let a participant subscribe, or cut all it hears.
+
+        Permissions are replaced whole, so `permission` is the participant's own. The mark tells
+        a later job whom to give it back to if this one dies.
+        """
+        changed = proto_models.ParticipantPermission()
+        changed.CopyFrom(permission)
+        changed.can_subscribe = allowed
+        await self.api.room.update_participant(
+            proto_room.UpdateParticipantRequest(
+                room=self.room_name,
+                identity=identity,
+                permission=changed,
+                attributes={GATED: "" if allowed else self.agent},
+            )
+        )
+
+    async def subscribe(self, identity: str, sids: Iterable[str], wanted: bool) -> None:
+        """Subscribe a participant to tracks, or unsubscribe it. One that is gone is fine."""
+        request = proto_room.UpdateSubscriptionsRequest(
+            room=self.room_name, identity=identity, track_sids=list(sids), subscribe=wanted
+        )
+        if not request.track_sids:
+            return
+        try:
+            await self.api.room.update_subscriptions(request)
+        except ServerError as error:
+            if not is_not_found(error):
+                raise
+
+    async def create_leg(
+        self, request: proto_sip.CreateSIPParticipantRequest, timeout: float
+    ) -> None:
+        """Dial; return once it is answered. `timeout` is in seconds, for the whole request."""
+        await self.api.sip.create_sip_participant(request, timeout=timeout)
+
+    async def refer(
+        self,
+        identity: str,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        play_dialtone: bool,
+    ) -> proto_sip.TransferSIPParticipantResponse:
+        """Send a REFER; return once its end was reported. `timeout` is in seconds."""
+        request = proto_sip.TransferSIPParticipantRequest(
+            participant_identity=identity,
+            room_name=self.room_name,
+            transfer_to=address,
+            play_dialtone=play_dialtone,
+            headers=headers,
+            ringing_timeout=duration(timeout),
+        )
+        return await self.api.sip.transfer_sip_participant(request, timeout=timeout + 5.0)
+
+    async def aclose(self) -> None:
+        """Close the HTTP connections. May be called again."""
+        client, self._api = self._api, None
+        if client is not None:
+            await client.aclose()
+
+
+def duration(seconds: float) -> Duration:
+    """Return `seconds` as protobuf's Duration."""
+    value = Duration()
+    value.FromMilliseconds(round(seconds * 1000))
+    return value
+
+
+def full_permission(participant: Any) -> proto_models.ParticipantPermission:
+    """Return a participant's permission, as its room connection knows it, for the server API."""
+    own = participant.permissions
+    return proto_models.ParticipantPermission(
+        can_subscribe=own.can_subscribe,
+        can_publish=own.can_publish,
+        can_publish_data=own.can_publish_data,
+        can_publish_sources=list(own.can_publish_sources),
+        hidden=own.hidden,
+        can_update_metadata=own.can_update_metadata,
+        can_subscribe_metrics=own.can_subscribe_metrics,
+        can_manage_agent_session=own.can_manage_agent_session,
+    )
