@@ -1,0 +1,46 @@
+"""A phone call in memory, for tests of agents that transfer calls."""
+
+from __future__ import annotations
+
+from .clock import Clock, virtual_time
+from .control import SimControl
+from .faults import Faults
+from .models import Reply, Request, Rules, Script, ScriptedLLM, ScriptedTTS, ToolCall
+from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
+from .people import Caller, Party, Phone, Ring
+from .realtime import ScriptedRealtimeModel
+from .simulation import Latency, Refer, Simulation, Verb, simulate
+from .tape import Heard
+
+__all__ = [
+    "Caller",
+    "Clock",
+    "Faults",
+    "HangUp",
+    "Heard",
+    "Human",
+    "Latency",
+    "Party",
+    "Phone",
+    "Press",
+    "Refer",
+    "Reply",
+    "Request",
+    "Ring",
+    "Rules",
+    "Say",
+    "Script",
+    "ScriptedLLM",
+    "ScriptedRealtimeModel",
+    "ScriptedTTS",
+    "SimControl",
+    "Simulation",
+    "Step",
+    "ToolCall",
+    "Verb",
+    "Wait",
+    "WaitForBridge",
+    "WaitForSpeech",
+    "simulate",
+    "virtual_time",
+]

@@ -1,0 +1,324 @@
+"""CallControl in memory: the telephony verbs over the parties of a simulation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents import AgentSession
+
+from livetransfer.control import BridgeMode, ControlEvent, Leg
+from livetransfer.destination import Destination
+from livetransfer.errors import (
+    BridgeFailed,
+    ConfigurationError,
+    DialFailed,
+    ReferFailed,
+    SealFailed,
+)
+from livetransfer.status import TransferStatus
+
+from .conversation import SimConversation, SimSink
+from .people import Ring
+
+if TYPE_CHECKING:
+    from .simulation import Simulation, Verb
+
+__all__ = ["SimControl"]
+
+_REFUSALS = {
+    "refuses": (603, "Decline", False),
+    "unsupported": (405, "Method Not Allowed", False),
+    "busy": (486, "Busy Here", True),
+}
+"""What a REFER is answered with: code, phrase, and whether the target itself did it (NOTIFY)."""
+
+
+class SimControl:
+    """A `CallControl` over a simulation; each transfer makes its own.
+
+    Attributes:
+        simulation: What it acts on.
+        session: The session whose caller is transferred.
+        closed: Whether it was closed.
+    """
+
+    def __init__(self, simulation: Simulation, session: AgentSession[Any]) -> None:
+        self.simulation = simulation
+        self.session = session
+        self.closed = False
+        self.sinks: list[SimSink] = []
+        self.conversations: list[SimConversation] = []
+        self._listeners: dict[object, Callable[[ControlEvent], None]] = {}
+        self.calls: list[Verb] = []
+
+    @property
+    def caller(self) -> Leg:
+        """The leg that is to be transferred."""
+        return self.simulation.caller.leg
+
+    @property
+    def caller_present(self) -> bool:
+        """Whether the caller is still on the line."""
+        return self.simulation.caller.on_the_line
+
+    @property
+    def listeners(self) -> int:
+        """How many listeners are subscribed."""
+        return len(self._listeners)
+
+    def check(self, destination: Destination) -> None:
+        """Refuse a destination that could not be dialled, before anything happens.
+
+        Raises:
+            ConfigurationError: The simulation has no trunk, and the destination names none.
+        """
+        named = destination.trunk_id is not None or destination.sip_connection is not None
+        if not self.simulation.trunk and not named:
+            raise ConfigurationError(
+                "trunk_id",
+                None,
+                "give the outbound trunk to dial through: trunk_id=..., or the "
+                "environment variable LIVEKIT_SIP_OUTBOUND_TRUNK",
+            )
+
+    def subscribe(self, listener: Callable[[ControlEvent], None]) -> Callable[[], None]:
+        """Call `listener` for each event from now on; the result unsubscribes it."""
+        key = object()
+        self._listeners[key] = listener
+
+        def unsubscribe() -> None:
+            self._listeners.pop(key, None)
+
+        return unsubscribe
+
+    def deliver(self, event: ControlEvent) -> None:
+        """Hand `event` to the listeners."""
+        for key in list(self._listeners):
+            if (listener := self._listeners.get(key)) is not None:
+                try:
+                    listener(event)
+                except Exception as error:
+                    self.simulation.failed(error)
+
+    async def dial(
+        self,
+        destination: Destination,
+        *,
+        identity: str,
+        ring_timeout: float,
+        sealed: bool = True,
+    ) -> Leg:
+        """Ring a human's phone and return the leg once it is answered. See `CallControl`.
+
+        Raises:
+            DialFailed: Refused, or not answered.
+            SealFailed: It was asked for with ``faults.fail("dial", SealFailed(...))``.
+            ValueError: The identity is in use, or was.
+        """
+        simulation = self.simulation
+        leg = Leg(identity, destination)
+
+        async def act() -> Ring:
+            simulation.claim(identity)
+            await asyncio.sleep(simulation.latency.dial_setup)
+            phone = simulation.phone_for(destination)
+            if phone is None:
+                raise DialFailed(
+                    f"{destination.address} answered 404 Not Found",
+                    status=TransferStatus.INVALID_DESTINATION,
+                    sip_code=404,
+                    sip_reason="Not Found",
+                )
+            ring = phone.ring(leg)
+            seconds = destination.ring_timeout or ring_timeout
+            try:
+                await asyncio.wait([ring.answer], timeout=seconds)
+                if not ring.answer.done():
+                    phone.end(ring, "it rang too long")
+                    raise DialFailed(
+                        f"{destination.address} did not answer within {seconds:g} s",
+                        status=TransferStatus.NO_ANSWER,
+                    )
+                ring.answer.result()
+                if not sealed:
+                    simulation.tape.link(self.caller.identity, identity)
+                    simulation.wake()
+                await asyncio.sleep(simulation.latency.rpc)
+            except asyncio.CancelledError:
+                phone.end(ring, "the dial was cancelled")
+                raise
+            if destination.dtmf:
+                phone.keys += destination.dtmf
+            return ring
+
+        def undo(ring: Ring) -> None:
+            simulation.end_leg(ring.leg.identity, "the dial was undone")
+
+        await simulation.verb(
+            "dial",
+            {
+                "destination": destination,
+                "identity": identity,
+                "sealed": sealed,
+                "ring_timeout": ring_timeout,
+            },
+            act,
+            control=self,
+            undo=undo,
+            spared=lambda error: isinstance(error, SealFailed),
+        )
+        return leg
+
+    async def open_conversation(self, identity: str) -> SimConversation:
+        """Open a line to the leg `identity`, which may not have been dialled yet."""
+
+        async def act() -> SimConversation:
+            conversation = SimConversation(self.simulation, identity)
+            self.conversations.append(conversation)
+            return conversation
+
+        return await self.simulation.verb(
+            "open_conversation", {"identity": identity}, act, control=self
+        )
+
+    async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> SimSink:
+        """Open a sink that only the identities in `to` hear."""
+
+        async def act() -> SimSink:
+            sink = SimSink(self.simulation, to, name, self.simulation.queue)
+            self.sinks.append(sink)
+            return sink
+
+        return await self.simulation.verb(
+            "open_audio", {"to": tuple(to), "name": name}, act, control=self
+        )
+
+    async def seal(self, leg: Leg) -> None:
+        """Keep `leg` and the caller from hearing each other. Idempotent.
+
+        Raises:
+            SealFailed: It was asked for.
+        """
+
+        async def act() -> None:
+            self.simulation.tape.unlink(self.caller.identity, leg.identity)
+
+        await self.simulation.verb("seal", {"leg": leg}, act, control=self)
+
+    async def bridge(self, leg: Leg) -> BridgeMode:
+        """Let `leg` and the caller hear each other; return how.
+
+        Raises:
+            BridgeFailed: One of them is gone.
+        """
+
+        async def act() -> BridgeMode:
+            tape = self.simulation.tape
+            for who, status in (
+                (self.caller, TransferStatus.CALLER_LEFT),
+                (leg, TransferStatus.HUMAN_LEFT),
+            ):
+                if not tape.is_here(who.identity):
+                    raise BridgeFailed(f"{who.identity} is not on the line", status=status)
+            tape.link(self.caller.identity, leg.identity)
+            self.simulation.wake()
+            return self.simulation.bridge_mode
+
+        return await self.simulation.verb("bridge", {"leg": leg}, act, control=self)
+
+    async def refer(
+        self,
+        leg: Leg,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        play_dialtone: bool = False,
+    ) -> None:
+        """Ask `leg`'s phone to call `address` instead; what it does, `simulate(refer=)` says.
+
+        Raises:
+            ReferFailed: Refused, failed, or unclear.
+        """
+        simulation = self.simulation
+
+        async def act() -> None:
+            if not simulation.tape.is_here(leg.identity):
+                raise ReferFailed("the leg is gone", status=TransferStatus.CALLER_LEFT)
+            if simulation.refer in ("times_out", "succeeds_late"):
+                if simulation.refer == "succeeds_late":
+                    simulation.later(timeout + 1.0, lambda: simulation.referred(leg, address))
+                await asyncio.sleep(timeout)
+                raise ReferFailed(
+                    f"no final answer to the REFER within {timeout:g} s",
+                    status=TransferStatus.INDETERMINATE,
+                    indeterminate=True,
+                )
+            await asyncio.sleep(simulation.latency.refer)
+            if simulation.refer in _REFUSALS:
+                code, phrase, reached = _REFUSALS[simulation.refer]
+                raise simulation.refer_refused(code, phrase, reached)
+            # The phone hangs up by itself, a moment after it was told that the target answered.
+            simulation.later(0.05, lambda: simulation.referred(leg, address))
+
+        async def with_dialtone() -> None:
+            if not play_dialtone:
+                await act()
+                return
+            stop = simulation.play_tone(leg.identity, "dialtone")
+            try:
+                await act()
+            finally:
+                stop()
+
+        await simulation.verb(
+            "refer",
+            {
+                "leg": leg,
+                "address": address,
+                "headers": dict(headers),
+                "timeout": timeout,
+                "play_dialtone": play_dialtone,
+            },
+            with_dialtone,
+            control=self,
+        )
+
+    async def send_dtmf(self, leg: Leg, digits: str) -> None:
+        """Press `digits` towards `leg`; ``w`` waits 0.5 s, every other key takes 0.1 s."""
+
+        async def act() -> None:
+            party = self.simulation.party(leg.identity)
+            for digit in digits:
+                await asyncio.sleep(0.5 if digit in "wW" else 0.1)
+                if digit not in "wW":
+                    party.keys += digit
+
+        await self.simulation.verb("send_dtmf", {"leg": leg, "digits": digits}, act, control=self)
+
+    async def hang_up(self, leg: Leg) -> None:
+        """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""
+
+        async def act() -> None:
+            self.simulation.end_leg(leg.identity, "it was hung up")
+
+        await self.simulation.verb("hang_up", {"leg": leg}, act, control=self)
+
+    async def leave(self) -> None:
+        """Take the AI out of the call; the other parties stay."""
+
+        async def act() -> None:
+            self.simulation.ai_present = False
+
+        await self.simulation.verb("leave", {}, act, control=self)
+
+    async def aclose(self) -> None:
+        """Release what this object holds; legs and calls stay as they are. Idempotent."""
+        self.closed = True
+        self._listeners.clear()
+        for sink in self.sinks:
+            await sink.aclose()
+        for conversation in self.conversations:
+            await conversation.aclose()
