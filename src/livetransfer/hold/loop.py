@@ -1,0 +1,176 @@
+"""Loop: a clip as one buffer that can be read round and round without a click or a gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ._samples import Samples
+from .leveling import limited
+
+__all__ = ["GUARD", "Loop", "make_loop"]
+
+GUARD = 0.5
+"""Seconds of the loop's beginning that stand once more behind its end, so that every frame up
+to this length is one slice of the buffer."""
+
+SEAM = 0.010
+"""Seconds over which the end is blended into the beginning unless a longer time is asked for."""
+
+_SHORTEST = 1.0
+
+
+@dataclass(eq=False)
+class Loop:
+    """Samples that repeat: they are read from any place up to `end`, then on from `start`.
+
+    Attributes:
+        buffer: Shape (n,), int16, full scale 32767: introduction, loop, guard. Never changed.
+        start: Where the loop goes on after `end`; what lies before is heard once only.
+        end: One more than the last place from which a frame may begin.
+        rate: In Hz.
+        origin: Which sample of the clip `buffer` begins with.
+        whole: Whether it is all of the clip, not only its start.
+        mark: Where the last reader is or was: what ``start="live"`` begins with.
+    """
+
+    buffer: Samples
+    start: int
+    end: int
+    rate: int
+    origin: int = 0
+    whole: bool = True
+    mark: int = field(default=0, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.buffer.nbytes
+
+    @property
+    def length(self) -> int:
+        """Samples in one turn."""
+        return self.end - self.start
+
+    def wrap(self, position: int) -> int:
+        """Return the place in the buffer that `position`, beyond the end perhaps, stands for."""
+        if position >= self.end:
+            position = self.start + (position - self.start) % self.length
+        return max(position, 0)
+
+
+class LoopReader:
+    """One listener's place in a loop."""
+
+    def __init__(self, loop: Loop, position: int = 0) -> None:
+        self.loop = loop
+        self.position = loop.wrap(position)
+
+    def read(self, count: int) -> Samples:
+        """Return the next `count` samples, as a slice of the loop's buffer: do not write to it.
+
+        `count` must not exceed `GUARD` seconds.
+        """
+        loop, position = self.loop, self.position
+        following = position + count
+        self.position = loop.mark = following if following < loop.end else loop.wrap(following)
+        return loop.buffer[position:following]
+
+    def rewind(self, count: int) -> None:
+        """Go back by `count` samples, at most to the beginning or by one turn."""
+        loop, position = self.loop, self.position - count
+        if position < loop.start and self.position >= loop.start:
+            # In the loop already, or still in its first turn: the same sound either way.
+            position += loop.length
+        self.position = loop.mark = loop.wrap(position)
+
+
+def make_loop(samples: Samples, rate: int, *, crossfade: float = SEAM, origin: int = 0) -> Loop:
+    """Make a loop of a clip.
+
+    The end is blended into the beginning over `crossfade` seconds. A clip that was made to be
+    looped, whose end already runs into its beginning, stays as it is, to the sample. Where 10 ms
+    would leave a step that is larger than any elsewhere in the clip, the blend gets longer.
+
+    Args:
+        samples: Shape (n,), int16, at least 0.1 s.
+        rate: In Hz.
+        crossfade: Seconds; at most half the clip is used.
+        origin: Passed on.
+    """
+    while len(samples) < _SHORTEST * rate:
+        samples = np.concatenate([samples, samples])
+    seam = round(crossfade * rate)
+    longest = len(samples) // 2
+    if crossfade <= SEAM and _runs_on(samples, rate):
+        return _guarded(samples, 0, rate, origin)
+    best: tuple[int, Samples, int] | None = None
+    seam = max(1, min(seam, longest))
+    while True:
+        looped = _blend(samples, seam, rate)
+        excess = _excess(looped, seam, rate)
+        if best is None or excess < best[0]:
+            best = (excess, looped, seam)
+        if excess <= 0 or seam >= longest:
+            break
+        seam = min(seam * 2, longest)
+    return _guarded(best[1], best[2], rate, origin)
+
+
+def _guarded(looped: Samples, start: int, rate: int, origin: int) -> Loop:
+    end = len(looped)
+    guard = round(GUARD * rate)
+    turn = looped[start:end]
+    buffer = np.empty(end + guard, np.int16)
+    buffer[:end] = looped
+    buffer[end:] = np.resize(turn, guard)
+    return Loop(buffer, start, end, rate, origin)
+
+
+def _runs_on(samples: Samples, rate: int) -> bool:
+    """Whether the step and the bend from the last sample to the first are like those around."""
+    around = max(4, rate // 200)
+    joined = np.concatenate([samples[-around:], samples[:around]]).astype(np.int32)
+    steps = np.diff(joined)
+    bends = np.diff(steps)
+    at = around - 1
+    step, others = abs(int(steps[at])), np.abs(np.delete(steps, at))
+    bend = int(np.abs(bends[at - 1 : at + 1]).max())
+    other_bends = np.abs(np.delete(bends, [at - 1, at]))
+    quiet = int(np.abs(joined).max()) < 4
+    return not quiet and step <= others.max() and bend <= other_bends.max()
+
+
+def _blend(samples: Samples, seam: int, rate: int) -> Samples:
+    """Return the clip with its last `seam` samples turning into its first ones."""
+    phase = (np.arange(seam, dtype=np.float32) + 0.5) / seam
+    if seam > rate // 20:
+        # Equal power for what is long enough to be heard as a dip; the two do not resemble.
+        fade_in: npt.NDArray[np.float32] = np.sin(phase * np.float32(np.pi / 2))
+        fade_out = np.cos(phase * np.float32(np.pi / 2))
+    else:
+        fade_in = phase
+        fade_out = 1 - phase
+    blended = samples[-seam:] * fade_out + samples[:seam] * fade_in
+    return np.concatenate([samples[:-seam], limited(blended.astype(np.float32), rate)])
+
+
+def _excess(looped: Samples, seam: int, rate: int) -> int:
+    """How far the largest step within 10 ms of the seam exceeds the largest elsewhere."""
+    around = rate // 100
+    begin = max(0, len(looped) - seam - around)
+    across = abs(int(looped[seam]) - int(looped[-1])) if seam < len(looped) else 0
+    return max(_largest_step(looped[begin:]), across) - _largest_step(looped[: begin + 1])
+
+
+def _largest_step(samples: Samples) -> int:
+    chunk = 1 << 20
+    return max(
+        (
+            int(np.abs(np.diff(samples[i : i + chunk + 1].astype(np.int32))).max(initial=0))
+            for i in range(0, len(samples) - 1, chunk)
+        ),
+        default=0,
+    )
