@@ -84,6 +84,8 @@ class LiveKitRig:
         )
         self.caller_call: Call = self.caller_phone.calls[0]
         await self.caller_call.wait("rtp_in", 5.0)
+        while not self.room.remote_participants[CALLER].track_publications:
+            await asyncio.sleep(0.02)  # until then the server tells of its leaving 3 s late
         self.control: LiveKitControl = await connect_room(
             self.room, CALLER, trunk_id=self._trunks["human"]
         )

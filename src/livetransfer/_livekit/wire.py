@@ -125,7 +125,7 @@ class Wire:
     async def allow_subscribing(
         self, identity: str, permission: proto_models.ParticipantPermission, allowed: bool
     ) -> None:
-        """Let a participant subscribe, or cut all it hears.
+        """Let a participant subscribe, or cut all it hears. One that is gone is fine.
 
         Permissions are replaced whole, so `permission` is the participant's own. The mark tells
         a later job whom to give it back to if this one dies.
@@ -133,14 +133,18 @@ class Wire:
         changed = proto_models.ParticipantPermission()
         changed.CopyFrom(permission)
         changed.can_subscribe = allowed
-        await self.api.room.update_participant(
-            proto_room.UpdateParticipantRequest(
-                room=self.room_name,
-                identity=identity,
-                permission=changed,
-                attributes={GATED: "" if allowed else self.agent},
-            )
+        request = proto_room.UpdateParticipantRequest(
+            room=self.room_name,
+            identity=identity,
+            permission=changed,
+            attributes={GATED: "" if allowed else self.agent},
         )
+        try:
+            await self.api.room.update_participant(request)
+        except ServerError as error:
+            # The server knows first: an early departure reaches the room's view seconds later.
+            if not is_not_found(error):
+                raise
 
     async def subscribe(self, identity: str, sids: Iterable[str], wanted: bool) -> None:
         """Subscribe a participant to tracks, or unsubscribe it. One that is gone is fine."""
