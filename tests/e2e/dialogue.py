@@ -21,7 +21,7 @@ from .sip_messages import (
     write_sdp,
 )
 from .sip_transport import Addr, SipEndpoint
-from .timeline import Timeline
+from .timeline import Timeline, in_time
 
 SDP = [("Content-Type", "application/sdp")]
 _MIRROR = {"sendonly": "recvonly", "recvonly": "sendonly"}
@@ -66,10 +66,14 @@ class Dialogue(Timeline):
         """End an answered call; returns when the other side has confirmed."""
         done = self.ask("BYE")
         self._over("us", "BYE")
-        await asyncio.wait_for(done, within)
+        await in_time(done, within, "no answer to the BYE")
 
     async def hold(self, within: float = 5.0) -> None:
-        """re-INVITE with a=sendonly."""
+        """re-INVITE with a=sendonly; TimeoutError if it is not answered.
+
+        livekit-sip 1.2.0 answers it in a call that it has received. In a call that it has placed
+        it takes it for a new call, rings, and never answers.
+        """
         await self._reinvite("sendonly", "held", within)
 
     async def resume(self, within: float = 5.0) -> None:
@@ -78,7 +82,8 @@ class Dialogue(Timeline):
 
     async def _reinvite(self, direction: str, event: str, within: float) -> None:
         self._direction = direction
-        response = await asyncio.wait_for(self.ask("INVITE", SDP, self._sdp()), within)
+        asked = self.ask("INVITE", SDP, self._sdp())
+        response = await in_time(asked, within, "no answer to the re-INVITE")
         if response.status >= 300:
             raise CallFailed(response.status, response.reason)
         self._acknowledge(response)
@@ -132,6 +137,8 @@ class Dialogue(Timeline):
         referred = Referred(time.monotonic(), target, message.get("Referred-By"), message)
         self.refers.append(referred)
         self.note("refer", target)
+        if script.after > 0:
+            await asyncio.sleep(script.after)
         self._respond(message, script.response)
         if script.response >= 300:
             return

@@ -116,8 +116,16 @@ class Stack:
         return stack
 
     @classmethod
-    def start(cls, folder: Path) -> Stack:
-        """Start all three; configurations and logs go to `folder`."""
+    def start(cls, folder: Path, *, ice_lite: bool | None = None) -> Stack:
+        """Start all three; configurations and logs go to `folder`.
+
+        Over loopback a full ICE agent is often too fast for its peer: the first DTLS packet is
+        lost and sent again after a second, so that about every second leg joins or publishes a
+        second late. ICE-lite does not do this and is the default; `ice_lite=False`, or
+        LIVETRANSFER_E2E_ICE_LITE=0, is for tests of that delay.
+        """
+        if ice_lite is None:
+            ice_lite = os.environ.get(_PREFIX + "ICE_LITE", "1") != "0"
         stack = cls()
         folder.mkdir(parents=True, exist_ok=True)
         if not connected():
@@ -138,6 +146,7 @@ class Stack:
             "rtc": {
                 "node_ip": _HOST,
                 "use_external_ip": False,
+                "use_ice_lite": ice_lite,
                 "tcp_port": tcp,
                 "udp_port": udp,
                 "enable_loopback_candidate": True,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,14 @@ class Event:
     at: float
     kind: str
     detail: str = ""
+
+
+async def in_time(work: Awaitable[T], within: float, what: str) -> T:
+    """The result of `work`, or a TimeoutError that says what did not come."""
+    try:
+        return await asyncio.wait_for(work, within)
+    except asyncio.TimeoutError:
+        raise TimeoutError(f"{what} within {within} s") from None
 
 
 @dataclass(frozen=True)
