@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
 from ._session import CallerSession
@@ -91,7 +91,7 @@ class Watch:
             self._release()
             await self._control.aclose()
 
-    async def _to_the_end(self, closing: list[asyncio.Future[None]]) -> CallEnd:
+    async def _to_the_end(self, closing: Sequence[asyncio.Future[None]]) -> CallEnd:
         if self._human is None:
             await asyncio.wait({self._left}, timeout=REFERRED_LIMIT)
             return self._ended(EndedBy.NOBODY)

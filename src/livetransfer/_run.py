@@ -257,7 +257,9 @@ class Run:
                 human.broken.result()
             if task.done():
                 return task.result()
-            if late is not None and (hold_left is None or (limit is not None and limit < hold_left)):
+            if late is not None and (
+                hold_left is None or (limit is not None and limit < hold_left)
+            ):
                 raise late
             raise AttemptOver(TransferStatus.TIMED_OUT, "the caller was on hold for too long")
         finally:
@@ -563,4 +565,3 @@ async def _awaiting(step: Awaitable[T]) -> T:
 
 async def _settled(task: asyncio.Future[Any]) -> None:
     await asyncio.wait({task})
-

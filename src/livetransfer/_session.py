@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, Union
 
 from livekit import rtc
@@ -78,21 +79,21 @@ class CallerSession:
         return getattr(self.session, kind)
 
     @property
-    def llm(self) -> LLM | RealtimeModel | None:
+    def llm(self) -> LLM[Any] | RealtimeModel | None:
         """The model that talks with the caller."""
-        model: LLM | RealtimeModel | None = self.model("llm")
+        model: LLM[Any] | RealtimeModel | None = self.model("llm")
         return model
 
     @property
-    def tts(self) -> TTS | None:
+    def tts(self) -> TTS[Any] | None:
         """The voice that the caller hears."""
-        model: TTS | None = self.model("tts")
+        model: TTS[Any] | None = self.model("tts")
         return model
 
     @property
-    def stt(self) -> STT | None:
+    def stt(self) -> STT[Any] | None:
         """What transcribes the caller."""
-        model: STT | None = self.model("stt")
+        model: STT[Any] | None = self.model("stt")
         return model
 
     @property
@@ -124,10 +125,7 @@ class CallerSession:
                 await self._context.wait_for_playout()
         elif (current := self.session.current_speech) is not None:
             await current.wait_for_playout()
-        if text is None:
-            handle = self._after_what_is_queued()
-        else:
-            handle = self.speak(text)
+        handle = self._after_what_is_queued() if text is None else self.speak(text)
         if handle is not None:
             await handle.wait_for_playout()
             if (error := handle.exception()) is not None:
@@ -171,7 +169,7 @@ class CallerSession:
             if stream is not None and getattr(side, f"{medium}_enabled"):
                 switch = getattr(side, f"set_{medium}_enabled")
                 switch(False)
-                self._undo.append(lambda switch=switch: switch(True))
+                self._undo.append(partial(switch, True))
         away, session.options.user_away_timeout = session.options.user_away_timeout, _NEVER_AWAY
         session.reset_away_timer()
 

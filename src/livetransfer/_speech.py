@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 from livekit import rtc
 from livekit.agents.tts import TTS
@@ -24,7 +25,7 @@ class PreparedSpeech:
         text: What to say.
     """
 
-    def __init__(self, tts: TTS | None, text: str) -> None:
+    def __init__(self, tts: TTS[Any] | None, text: str) -> None:
         self.text = text
         self.voiced = tts is not None
         self._frames: list[rtc.AudioFrame] = []
@@ -34,7 +35,7 @@ class PreparedSpeech:
         if tts is not None:
             self._task = asyncio.create_task(self._synthesise(tts), name="livetransfer-synthesis")
 
-    async def _synthesise(self, tts: TTS) -> None:
+    async def _synthesise(self, tts: TTS[Any]) -> None:
         try:
             async with tts.synthesize(self.text) as stream:
                 async for chunk in stream:

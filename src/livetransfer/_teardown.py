@@ -81,7 +81,7 @@ class Teardown:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._total
-        pending: dict[asyncio.Future[Any], str] = {}
+        pending: dict[asyncio.Task[None], str] = {}
         while self._steps:
             name, undo = self._steps.pop()
             try:
@@ -90,7 +90,7 @@ class Teardown:
                 logger.warning("a teardown step failed", extra={"step": name}, exc_info=error)
                 continue
             if inspect.isawaitable(result):
-                task = asyncio.ensure_future(_bounded(result, self._step))
+                task = asyncio.create_task(_bounded(result, self._step, name))
                 pending[task] = name
                 await asyncio.wait({task}, timeout=self._stagger)
         if pending:
@@ -105,7 +105,7 @@ class Teardown:
                 logger.warning("a teardown step failed", extra={"step": name}, exc_info=failure)
 
 
-async def _bounded(step: Awaitable[None], seconds: float) -> None:
+async def _bounded(step: Awaitable[None], seconds: float, name: str) -> None:
     task = asyncio.ensure_future(step)
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if done:
@@ -114,4 +114,4 @@ async def _bounded(step: Awaitable[None], seconds: float) -> None:
     task.cancel()
     _kept.add(task)
     task.add_done_callback(_kept.discard)
-    raise TimeoutError(f"not done after {seconds} s")
+    raise TimeoutError(f"{name} not done after {seconds:g} s")

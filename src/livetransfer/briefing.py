@@ -6,10 +6,18 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from livekit.agents import Agent, StopResponse
-from livekit.agents.llm import LLM, ChatContext, RealtimeModel, Tool, Toolset, ToolFlag, function_tool
+from livekit.agents.llm import (
+    LLM,
+    ChatContext,
+    RealtimeModel,
+    Tool,
+    ToolFlag,
+    Toolset,
+    function_tool,
+)
 from livekit.agents.tts import TTS
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
@@ -22,6 +30,7 @@ from .errors import ConfigurationError
 __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
 logger = logging.getLogger("livetransfer")
+T = TypeVar("T")
 
 SUMMARY_LIMIT = 8.0
 """Seconds that writing the summary may take before a plain one is used."""
@@ -122,12 +131,13 @@ class BriefingAgent(Agent):
         self.accept_key = accept_key
         self.decline_key = decline_key
         self._request: BriefingRequest | None = None
-        self._voice: TTS | None = None
-        self._writer: LLM | RealtimeModel | None = None
+        self._voice: TTS[Any] | None = None
+        self._writer: LLM[Any] | RealtimeModel | None = None
         self._summary: asyncio.Future[str] | None = None
         self._opening: PreparedSpeech | None = None
         self._greeting: PreparedSpeech | None = None
-        self._answered: asyncio.Event | None = None
+        self._answered: asyncio.Future[None] | None = None
+        self._over: asyncio.Future[None] | None = None
         self._verdict: asyncio.Future[Verdict] | None = None
 
     def fresh(self) -> Self:
@@ -233,16 +243,29 @@ class BriefingAgent(Agent):
         await self.greet()
 
     async def answered(self) -> None:
-        """Wait until the human has answered the phone."""
+        """Wait until the human has answered the phone.
+
+        Raises:
+            asyncio.CancelledError: The briefing is over before that.
+        """
         if self._answered is not None:
-            await self._answered.wait()
+            await self._while_it_lasts(self._answered)
+
+    async def _while_it_lasts(self, awaited: asyncio.Future[T]) -> T:
+        """Wait, but not beyond the briefing: a session waits for `on_enter` when it is closed."""
+        assert self._over is not None
+        either: set[asyncio.Future[Any]] = {awaited, self._over}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not awaited.done():
+            raise asyncio.CancelledError
+        return awaited.result()
 
     async def greet(self) -> None:
         """Say who is calling and why, as soon as it is known."""
         if self._summary is None:
             return
         if self._voice is None and isinstance(self._writer, RealtimeModel):
-            summary = await self._summary
+            summary = await self._while_it_lasts(self._summary)
             self.session.generate_reply(
                 instructions=f"Say this to your colleague: {self.greeting(summary)}"
             )
@@ -253,7 +276,7 @@ class BriefingAgent(Agent):
             return
         if self._opening is not None:
             self._say(self._opening)
-        about = (await self._summary).strip() or "They asked for a person."
+        about = (await self._while_it_lasts(self._summary)).strip() or "They asked for a person."
         self.session.say(f"{about} {self.question()}")
 
     def _say(self, speech: PreparedSpeech) -> SpeechHandle:
@@ -265,16 +288,17 @@ class BriefingAgent(Agent):
         self,
         request: BriefingRequest,
         *,
-        llm: LLM | RealtimeModel | None,
-        tts: TTS | None,
+        llm: LLM[Any] | RealtimeModel | None,
+        tts: TTS[Any] | None,
         summary: asyncio.Future[str] | None,
     ) -> asyncio.Future[str]:
         """Get ready while the phone rings; return the summary, which may still be on its way."""
         self._request = request
         self._writer = self.llm if is_given(self.llm) else llm
         self._voice = self.tts if is_given(self.tts) else tts
-        self._answered = asyncio.Event()
-        self._verdict = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._answered, self._over = loop.create_future(), loop.create_future()
+        self._verdict = loop.create_future()
         await self.update_instructions(self._compose(request))
         prepared_voice = self._voice if type(self).tts_node is Agent.tts_node else None
         self._opening = PreparedSpeech(prepared_voice, self.opening())
@@ -286,15 +310,18 @@ class BriefingAgent(Agent):
 
     async def _write_summary(self, request: BriefingRequest) -> str:
         try:
-            return await asyncio.wait_for(
-                self.summarise(request.conversation), 2 * SUMMARY_LIMIT
-            )
+            return await asyncio.wait_for(self.summarise(request.conversation), 2 * SUMMARY_LIMIT)
         except Exception:
             logger.warning("the summary could not be written", exc_info=True)
             return plain_summary(request.conversation)
 
-    def _prepare_greeting(self, summary: asyncio.Future[str], voice: TTS | None) -> None:
-        if not summary.cancelled() and summary.exception() is None and self._verdict is not None:
+    def _prepare_greeting(self, summary: asyncio.Future[str], voice: TTS[Any] | None) -> None:
+        if (
+            not summary.cancelled()
+            and summary.exception() is None
+            and self._over is not None
+            and not self._over.done()
+        ):
             self._greeting = PreparedSpeech(voice, self.greeting(summary.result()))
 
     def _compose(self, request: BriefingRequest) -> str:
@@ -311,8 +338,8 @@ class BriefingAgent(Agent):
 
     def human_answered(self) -> None:
         """The phone was answered: greet."""
-        if self._answered is not None:
-            self._answered.set()
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
 
     def on_key(self, digit: str) -> None:
         """Decide by a key that the human pressed."""
@@ -328,11 +355,12 @@ class BriefingAgent(Agent):
         return await asyncio.shield(self._verdict)
 
     async def release(self) -> None:
-        """Stop what is still being prepared."""
+        """The briefing is over: stop what is being prepared, and what waits. Idempotent."""
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
         for speech in (self._opening, self._greeting):
             if speech is not None:
                 await speech.aclose()
-        self._verdict = None
 
 
 def transcript(chat_ctx: ChatContext) -> list[str]:
@@ -358,7 +386,7 @@ def plain_summary(chat_ctx: ChatContext) -> str:
     return f"The caller said: {words[-300:]}"
 
 
-async def _complete(llm: LLM, ctx: ChatContext) -> str:
+async def _complete(llm: LLM[Any], ctx: ChatContext) -> str:
     parts = []
     async with llm.chat(chat_ctx=ctx) as stream:
         async for chunk in stream:

@@ -265,7 +265,11 @@ class _Cold:
 
 def _extended(to: Target, extensions: Mapping[str, str | Destination] | None) -> Target:
     """Replace names by what they stand for."""
-    if extensions is None or isinstance(to, (Destination,)) or not isinstance(to, (str, tuple, list)):
+    if (
+        extensions is None
+        or isinstance(to, (Destination,))
+        or not isinstance(to, (str, tuple, list))
+    ):
         return to
     names = (to,) if isinstance(to, str) else tuple(to)
     found = []

@@ -222,7 +222,12 @@ class CallControl(Protocol):
         """
 
     async def refer(
-        self, leg: Leg, address: str, *, headers: Mapping[str, str], timeout: float,
+        self,
+        leg: Leg,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
         play_dialtone: bool = False,
     ) -> None:
         """Ask `leg`'s phone to call `address` (a ``tel:`` or ``sip:`` URI) instead: SIP REFER.

@@ -161,7 +161,7 @@ class Destination:
         values = {f.name: getattr(self, f.name) for f in fields(self)} | changes
         if "address" in changes and "kind" not in changes:
             values["kind"] = "auto"
-        return Destination(**values)  # type: ignore[arg-type]
+        return Destination(**values)
 
     @property
     def label(self) -> str:

@@ -109,7 +109,7 @@ class FallbackPolicy:
         return _Either(first=self, second=other)
 
 
-Fallback = Union[FallbackPolicy, Callable[[Attempt], Union[Action, None]]]
+Fallback = Union[FallbackPolicy, Callable[[Attempt], Action | None]]
 
 
 @dataclass(frozen=True)

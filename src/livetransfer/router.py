@@ -12,7 +12,7 @@ from .errors import ConfigurationError, DestinationError, UnknownDestinationErro
 
 __all__ = ["RouteRequest", "Router", "Target", "resolve", "validate_targets"]
 
-Target = Union[str, Destination, "Router", Sequence[Union[str, Destination]]]
+Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
 
 
@@ -55,9 +55,7 @@ class Router:
     ) -> None:
         if not departments:
             raise ConfigurationError("departments", departments, "name at least one department")
-        self._departments = {
-            name: _named(name, targets) for name, targets in departments.items()
-        }
+        self._departments = {name: _named(name, targets) for name, targets in departments.items()}
         if default is not None and default not in self._departments:
             raise ConfigurationError("default", default, f"use one of {sorted(self._departments)}")
         self._default = default

@@ -206,7 +206,6 @@ class _Warm:
             run.phases.move(Phase.HOLDING)
         human = run.new_human(destination)
         agent = self._transfer._briefing()
-        run.attempt_teardown.push("briefing agent", agent.release)
         await run.guard(run.hold())
         line = _BriefingLine(run, human, agent)
         ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
@@ -343,6 +342,7 @@ class _BriefingLine:
 
     async def aclose(self, ready: asyncio.Task[None]) -> None:
         """Close the line, also one that is still being opened."""
+        await self.agent.release()
         if not ready.done():
             ready.cancel()
             await asyncio.wait({ready})

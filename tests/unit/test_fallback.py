@@ -69,12 +69,10 @@ def test_finally() -> None:
 
 def test_what_is_no_action_is_refused() -> None:
     with pytest.raises(TypeError, match="not an action"):
-        decide(lambda a: "again", attempt(TransferStatus.BUSY))  # type: ignore[arg-type,return-value]
+        decide(lambda a: "again", attempt(TransferStatus.BUSY))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "options", [{"retries": -1}, {"retry_after": -1}, {"finally_": "explode"}]
-)
+@pytest.mark.parametrize("options", [{"retries": -1}, {"retry_after": -1}, {"finally_": "explode"}])
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         FallbackPolicy(**options)  # type: ignore[arg-type]

@@ -68,6 +68,6 @@ def test_timings_add_up(choices: list[tuple[int, float]]) -> None:
         left = clock[0]
         clock[0] += seconds
     else:
-        left = clock[0] if phases.current is Phase.IDLE else left  # noqa: F821
+        left = clock[0] if phases.current is Phase.IDLE else left
     if entered is not None:
         assert sum(phases.timings().values()) == pytest.approx(left - entered)

@@ -47,7 +47,7 @@ async def test_the_only_department_is_the_default() -> None:
 
 async def test_a_live_lookup_may_be_async_and_must_find_somebody() -> None:
     class Live(Router):
-        async def resolve(self, request: RouteRequest) -> Sequence[Destination]:  # type: ignore[override]
+        async def resolve(self, request: RouteRequest) -> Sequence[Destination]:
             return [Destination("+15550177")] if request.department == "sales" else []
 
     live = Live(MAP)

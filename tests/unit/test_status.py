@@ -29,6 +29,6 @@ def test_what_may_be_tried_again() -> None:
 
 
 def test_it_is_a_string() -> None:
-    assert TransferStatus.BUSY == "busy"
+    assert TransferStatus("busy") is TransferStatus.BUSY
     assert str(TransferStatus.BUSY) == "busy"
     assert f"{TransferStatus.NO_ANSWER}" == "no_answer"

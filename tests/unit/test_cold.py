@@ -1,0 +1,146 @@
+"""The cold transfer on the simulator: REFER, what follows its refusal, and what never does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from livetransfer import (
+    ColdTransfer,
+    ConfigurationError,
+    Destination,
+    DestinationError,
+    TransferStatus,
+    UnknownDestinationError,
+)
+from livetransfer.destination import Method
+from livetransfer.testing import Human, Refer, simulate
+
+from .transfers import rig
+
+ANN = "+15550100"
+
+
+async def test_the_refer_goes_out_after_the_announcement() -> None:
+    async with simulate(humans={ANN: Human.accepts(after=1)}) as call:
+        transfer = ColdTransfer(ANN, announcement="I am connecting you now.", headers={"X-A": "1"})
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.REFERRED, outcome
+            assert outcome.succeeded
+            assert not outcome.bridged
+            refer = next(c for c in call.calls if c.name == "refer")
+            assert refer.args["address"] == f"tel:{ANN}"
+            assert refer.args["headers"] == {"X-A": "1"}
+            said = call.caller.heard("agent")
+            assert said[-1].text == "I am connecting you now."
+            assert said[-1].end <= refer.at + 1e-6
+            assert not [c for c in call.calls if c.name == "dial"]
+            end = await outcome.ended()
+            assert end.by == "nobody"
+        assert call.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("to", "domain", "address"),
+    [
+        (ANN, None, f"tel:{ANN}"),
+        (ANN, "sip.example.com", f"sip:{ANN}@sip.example.com"),
+        ("sip:100@pbx.example.com", None, "sip:100@pbx.example.com"),
+        (f"tel:{ANN}", "sip.example.com", f"sip:{ANN}@sip.example.com"),
+        (Destination("100", kind="user"), "sip.example.com", "sip:100@sip.example.com"),
+    ],
+)
+async def test_where_the_refer_points(
+    to: str | Destination, domain: str | None, address: str
+) -> None:
+    async with simulate() as call:
+        async with rig(call, ColdTransfer(to, trunk_domain=domain).run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.REFERRED
+            refer = next(c for c in call.calls if c.name == "refer")
+            assert refer.args["address"] == address
+
+
+@pytest.mark.parametrize("refer", ["refuses", "unsupported"])
+async def test_a_refused_refer_is_followed_by_a_dial(refer: Refer) -> None:
+    async with simulate(humans={ANN: Human.silent(after=1)}, refer=refer) as call:
+        async with rig(call, ColdTransfer(ANN).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.BRIDGED, outcome
+            assert call.caller.talks_to(ANN)
+            assert not call.human(ANN).heard("hold-music")
+            call.human(ANN).hang_up()
+            assert (await outcome.ended()).by == "human"
+            assert not call.caller.on_the_line
+
+
+@pytest.mark.parametrize(
+    ("refer", "method", "status", "code"),
+    [
+        ("refuses", "refer", TransferStatus.DECLINED, 603),
+        ("unsupported", "refer", TransferStatus.FAILED, 405),
+        ("busy", "auto", TransferStatus.BUSY, 486),
+        ("times_out", "auto", TransferStatus.INDETERMINATE, None),
+    ],
+)
+async def test_what_must_not_be_followed_by_a_dial(
+    refer: Refer, method: Method, status: TransferStatus, code: int | None
+) -> None:
+    async with simulate(humans={ANN: Human.accepts()}, refer=refer) as call:
+        async with rig(call, ColdTransfer(ANN, method=method, ring_timeout=5).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is status, outcome
+            assert outcome.sip_code == code
+            assert not [c for c in call.calls if c.name == "dial"]
+            assert call.caller.on_the_line
+            back = call.now
+            await asyncio.sleep(8)
+            assert call.caller.heard("agent", start=back)
+            assert r.session.input.audio_enabled
+        assert call.leftovers() == []
+
+
+async def test_dial_only() -> None:
+    async with simulate(humans={ANN: Human.busy()}) as call:
+        async with rig(call, ColdTransfer(ANN, method="dial").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.BUSY
+            assert not [c for c in call.calls if c.name == "refer"]
+
+
+def test_names_are_keys_of_the_map_never_numbers() -> None:
+    extensions: dict[str, str | Destination] = {"sales": "sip:100@pbx.example.com"}
+    ColdTransfer("sales", extensions=extensions)
+    with pytest.raises(UnknownDestinationError, match="sales"):
+        ColdTransfer("billing", extensions=extensions)
+    with pytest.raises(UnknownDestinationError):
+        ColdTransfer(ANN, extensions=extensions)
+    with pytest.raises(DestinationError):
+        ColdTransfer("sales")
+
+
+def test_bad_options() -> None:
+    with pytest.raises(ConfigurationError, match="method"):
+        ColdTransfer(ANN, method="blind")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="trunk_domain"):
+        ColdTransfer(Destination("100", kind="user"), method="refer")
+    with pytest.raises(DestinationError):
+        ColdTransfer(ANN, trunk_domain="evil\r\nX: 1")
+    with pytest.raises(ConfigurationError, match="ring_timeout"):
+        ColdTransfer(ANN, ring_timeout=0)
+
+
+async def test_a_header_with_a_line_break_is_refused_before_anything_happens() -> None:
+    async with simulate() as call:
+        transfer = ColdTransfer(ANN, headers={"X-A": "1\r\nX-B: 2"})
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            with pytest.raises(DestinationError):
+                await r.outcome()
+            assert not [c for c in call.calls if c.name in ("refer", "dial", "open_audio")]
