@@ -7,9 +7,11 @@ from .control import SimControl
 from .faults import Faults
 from .models import Reply, Request, Rules, Script, ScriptedLLM, ScriptedTTS, ToolCall
 from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
-from .people import Caller, Party, Phone, Ring
+from .party import Party
+from .people import Caller, Phone, Ring
 from .realtime import ScriptedRealtimeModel
-from .simulation import Latency, Refer, Simulation, Verb, simulate
+from .simulation import Refer, Simulation, simulate
+from .switch import Latency, Verb
 from .tape import Heard
 
 __all__ = [

@@ -14,25 +14,18 @@ from livetransfer.errors import (
     BridgeFailed,
     ConfigurationError,
     DialFailed,
-    ReferFailed,
     SealFailed,
 )
 from livetransfer.status import TransferStatus
 
 from .conversation import SimConversation, SimSink
 from .people import Ring
+from .refer import refer
 
 if TYPE_CHECKING:
-    from .simulation import Simulation, Verb
+    from .switch import Switch, Verb
 
 __all__ = ["SimControl"]
-
-_REFUSALS = {
-    "refuses": (603, "Decline", False),
-    "unsupported": (405, "Method Not Allowed", False),
-    "busy": (486, "Busy Here", True),
-}
-"""What a REFER is answered with: code, phrase, and whether the target itself did it (NOTIFY)."""
 
 
 class SimControl:
@@ -44,7 +37,7 @@ class SimControl:
         closed: Whether it was closed.
     """
 
-    def __init__(self, simulation: Simulation, session: AgentSession[Any]) -> None:
+    def __init__(self, simulation: Switch, session: AgentSession[Any]) -> None:
         self.simulation = simulation
         self.session = session
         self.closed = False
@@ -143,8 +136,7 @@ class SimControl:
                     )
                 ring.answer.result()
                 if not sealed:
-                    simulation.tape.link(self.caller.identity, identity)
-                    simulation.wake()
+                    simulation.link(identity)
                 await asyncio.sleep(simulation.latency.rpc)
             except asyncio.CancelledError:
                 phone.end(ring, "the dial was cancelled")
@@ -203,7 +195,7 @@ class SimControl:
         """
 
         async def act() -> None:
-            self.simulation.tape.unlink(self.caller.identity, leg.identity)
+            self.simulation.unlink(leg.identity)
 
         await self.simulation.verb("seal", {"leg": leg}, act, control=self)
 
@@ -222,8 +214,7 @@ class SimControl:
             ):
                 if not tape.is_here(who.identity):
                     raise BridgeFailed(f"{who.identity} is not on the line", status=status)
-            tape.link(self.caller.identity, leg.identity)
-            self.simulation.wake()
+            self.simulation.link(leg.identity)
             return self.simulation.bridge_mode
 
         return await self.simulation.verb("bridge", {"leg": leg}, act, control=self)
@@ -242,38 +233,16 @@ class SimControl:
         Raises:
             ReferFailed: Refused, failed, or unclear.
         """
-        simulation = self.simulation
 
         async def act() -> None:
-            if not simulation.tape.is_here(leg.identity):
-                raise ReferFailed("the leg is gone", status=TransferStatus.CALLER_LEFT)
-            if simulation.refer in ("times_out", "succeeds_late"):
-                if simulation.refer == "succeeds_late":
-                    simulation.later(timeout + 1.0, lambda: simulation.referred(leg, address))
-                await asyncio.sleep(timeout)
-                raise ReferFailed(
-                    f"no final answer to the REFER within {timeout:g} s",
-                    status=TransferStatus.INDETERMINATE,
-                    indeterminate=True,
-                )
-            await asyncio.sleep(simulation.latency.refer)
-            if simulation.refer in _REFUSALS:
-                code, phrase, reached = _REFUSALS[simulation.refer]
-                raise simulation.refer_refused(code, phrase, reached)
-            # The phone hangs up by itself, a moment after it was told that the target answered.
-            simulation.later(0.05, lambda: simulation.referred(leg, address))
-
-        async def with_dialtone() -> None:
-            if not play_dialtone:
-                await act()
-                return
-            stop = simulation.play_tone(leg.identity, "dialtone")
+            stop = self.simulation.play_tone(leg.identity, "dialtone") if play_dialtone else None
             try:
-                await act()
+                await refer(self.simulation, leg, address, timeout)
             finally:
-                stop()
+                if stop is not None:
+                    stop()
 
-        await simulation.verb(
+        await self.simulation.verb(
             "refer",
             {
                 "leg": leg,
@@ -282,7 +251,7 @@ class SimControl:
                 "timeout": timeout,
                 "play_dialtone": play_dialtone,
             },
-            with_dialtone,
+            act,
             control=self,
         )
 

@@ -13,14 +13,14 @@ from livetransfer.status import TransferStatus
 
 from .session_io import SessionVoice, SimAudioInput, has_voice
 from .sounds import RATE
-from .tape import Writer
+from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from livekit import rtc
 
-    from .simulation import Simulation
+    from .switch import Switch
 
 __all__ = ["Ear", "SimConversation", "SimSink"]
 
@@ -33,7 +33,7 @@ class SimSink:
         closed: Whether it was closed.
     """
 
-    def __init__(self, simulation: Simulation, to: Sequence[str], name: str, queue: float) -> None:
+    def __init__(self, simulation: Switch, to: Sequence[str], name: str, queue: float) -> None:
         self._writer = Writer(simulation.tape, name, to)
         self._limit = queue
         self._waiters: set[asyncio.Future[None]] = set()
@@ -103,10 +103,16 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 
 
 class Ear:
-    """How the words of a party reach an AgentSession."""
+    """How the words of a party reach an AgentSession.
 
-    def __init__(self, session: AgentSession[Any]) -> None:
+    Args:
+        session: The session.
+        closes: Whether it is closed when the party leaves.
+    """
+
+    def __init__(self, session: AgentSession[Any], *, closes: bool = False) -> None:
         self.session = session
+        self._closes = closes
         self._closed = False
         session.on("close", self._on_close)
 
@@ -117,6 +123,11 @@ class Ear:
         """Listen no more."""
         self.session.off("close", self._on_close)
         self._closed = True
+
+    def party_left(self) -> None:
+        """The party left the call."""
+        if self._closes:
+            self.session.shutdown(drain=False)
 
     @property
     def listens(self) -> bool:
@@ -156,7 +167,7 @@ class SimConversation:
         closed: Whether it was closed.
     """
 
-    def __init__(self, simulation: Simulation, identity: str) -> None:
+    def __init__(self, simulation: Switch, identity: str) -> None:
         self._simulation = simulation
         self._starting: asyncio.Task[None] | None = None
         self.identity = identity

@@ -26,11 +26,13 @@ class Say:
         text: The words. It takes 1 s to say 15 characters.
         audio: Samples to be heard instead of a tone (int16, mono); then it takes their length.
         rate: Samples per second of `audio`, in Hz.
+        seconds: How long it takes, with no `audio`.
     """
 
     text: str
     audio: Any = None
     rate: int = 24000
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from livekit.agents.utils import is_given
 from livekit.agents.voice import io
 
 from .sounds import Sound
-from .tape import Tape, Writer
+from .tape import Tape
+from .writer import Writer
 
 __all__ = ["SessionVoice", "SimAudioInput", "SimAudioOutput", "SimTextOutput", "has_voice"]
 
@@ -27,6 +28,8 @@ def has_voice(session: AgentSession[Any], agent: Agent | None) -> bool:
         return True
     given = agent.llm if agent is not None else NOT_GIVEN
     model = given if is_given(given) else session.llm
+    if model is None:
+        return True  # all it can say is say(audio=...)
     return isinstance(model, llm.RealtimeModel) and model.capabilities.audio_output
 
 

@@ -1,0 +1,62 @@
+"""What a REFER meets in a simulated call."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from livetransfer.control import Leg
+from livetransfer.errors import ReferFailed
+from livetransfer.status import TransferStatus, status_for_sip
+
+if TYPE_CHECKING:
+    from .switch import Switch
+
+__all__ = ["refer"]
+
+_REFUSALS = {
+    "refuses": (603, "Decline", False),
+    "unsupported": (405, "Method Not Allowed", False),
+    "busy": (486, "Busy Here", True),
+}
+"""Code, phrase, and whether the target itself answered (a NOTIFY says so)."""
+
+
+async def refer(switch: Switch, leg: Leg, address: str, timeout: float) -> None:
+    """Do what `Switch.refer` says about a REFER of `leg` to `address`.
+
+    Raises:
+        ReferFailed: Refused, failed, or unclear.
+    """
+    if not switch.tape.is_here(leg.identity):
+        raise ReferFailed("the leg is gone", status=TransferStatus.CALLER_LEFT)
+    if switch.refer in ("times_out", "succeeds_late"):
+        if switch.refer == "succeeds_late":
+            switch.later(timeout + 1.0, lambda: _referred(switch, leg, address))
+        await asyncio.sleep(timeout)
+        raise ReferFailed(
+            f"no final answer to the REFER within {timeout:g} s",
+            status=TransferStatus.INDETERMINATE,
+            indeterminate=True,
+        )
+    await asyncio.sleep(switch.latency.refer)
+    if switch.refer in _REFUSALS:
+        code, phrase, reached = _REFUSALS[switch.refer]
+        raise ReferFailed(
+            f"the REFER was answered {code} {phrase}",
+            status=status_for_sip(code),
+            sip_code=code,
+            sip_reason=phrase,
+            target_reached=reached,
+        )
+    # The phone hangs up by itself, a moment after it was told that the target answered.
+    switch.later(0.05, lambda: _referred(switch, leg, address))
+
+
+def _referred(switch: Switch, leg: Leg, address: str) -> None:
+    how = f"referred to {address}"
+    if leg.identity != switch.caller.leg.identity:
+        switch.end_leg(leg.identity, how)
+    elif switch.caller.on_the_line:
+        switch.caller.referred_to = address
+        switch.caller.hang_up(how)

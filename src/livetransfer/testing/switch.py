@@ -1,0 +1,317 @@
+"""The exchange behind a simulated call: it runs verbs, connects legs, and carries events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from livetransfer.control import BridgeMode, CallLost, ControlEvent
+from livetransfer.destination import Destination
+from livetransfer.errors import CallControlError
+from livetransfer.status import TransferStatus
+
+from .clock import Clock
+from .conversation import Ear
+from .faults import Faults
+from .parties import Human
+from .party import Party
+from .people import Caller, Phone
+from .sounds import Sound
+from .tape import Tape
+
+if TYPE_CHECKING:
+    from .control import SimControl
+
+__all__ = ["Latency", "Switch", "Verb"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long the simulated network takes.
+
+    Attributes:
+        rpc: Seconds that each verb takes before it acts.
+        dial_setup: Seconds from a dial to the ringing.
+        refer: Seconds from a REFER to its final answer.
+    """
+
+    rpc: float = 0.005
+    dial_setup: float = 0.05
+    refer: float = 0.5
+
+
+@dataclass
+class Verb:
+    """One call of a verb of a control.
+
+    Attributes:
+        name: The verb.
+        args: What it was given.
+        at: When, in seconds since the simulation began.
+        ended: When it was over, or None.
+        error: What it raised, cancellation included, or None.
+    """
+
+    name: str
+    args: Mapping[str, Any]
+    at: float
+    ended: float | None = None
+    error: BaseException | None = None
+
+
+class Switch:
+    """What carries one simulated call; its user's side is `Simulation`.
+
+    Times are in seconds since it began. The attributes are those of `Simulation`.
+    """
+
+    def __init__(
+        self,
+        humans: Mapping[str, Human | Sequence[Human]],
+        *,
+        caller: str,
+        refer: str,
+        clock: Clock,
+        samples: bool,
+        latency: Latency,
+        trunk: bool,
+        bridge: BridgeMode,
+        queue: float,
+    ) -> None:
+        self.clock = clock
+        self.latency = latency
+        self.faults = Faults()
+        self.refer = refer
+        self.trunk = trunk
+        self.bridge_mode: BridgeMode = bridge
+        self.queue = queue
+        self.ai_present = True
+        self.tape = Tape(lambda: clock.elapsed, keep_samples=samples)
+        self.caller = Caller(self, caller)
+        self.humans: Mapping[str, Phone] = {
+            address: Phone(self, address, [script] if isinstance(script, Human) else script)
+            for address, script in humans.items()
+        }
+        self.events: list[tuple[float, ControlEvent]] = []
+        self.calls: list[Verb] = []
+        self.controls: list[SimControl] = []
+        self.caller_ear: Ear | None = None
+        self._identities: set[str] = {self.caller.leg.identity}
+        self._context = contextvars.copy_context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._lost: str | None = None
+        self._joined = asyncio.Event()
+        self._errors: list[BaseException] = []
+
+    @property
+    def now(self) -> float:
+        """Seconds since the simulation began."""
+        return self.clock.elapsed
+
+    def party(self, who: str | Party) -> Party:
+        """Return the party with an address or an identity; the caller is ``"caller"``.
+
+        Raises:
+            KeyError: There is none.
+        """
+        if isinstance(who, Party):
+            return who
+        for party in (self.caller, *self.humans.values()):
+            if who in (party.name, party.address, *party.identities):
+                return party
+        raise KeyError(f"no party {who!r}; there are 'caller' and {sorted(self.humans)}")
+
+    # Verbs and events.
+
+    async def verb(
+        self,
+        name: str,
+        args: Mapping[str, Any],
+        act: Callable[[], Awaitable[T]],
+        *,
+        control: SimControl | None = None,
+        undo: Callable[[T], None] | None = None,
+        spared: Callable[[BaseException], bool] | None = None,
+    ) -> T:
+        """Run one verb: record it, let time pass, and let its faults happen."""
+        record = Verb(name, args, self.now)
+        self.calls.append(record)
+        if control is not None:
+            control.calls.append(record)
+        try:
+            self._check_call(name)
+            await asyncio.sleep(self.latency.rpc)
+            self._check_call(name)
+            return await self.faults.around(name, act, undo, spared)
+        except BaseException as error:
+            record.error = error
+            raise
+        finally:
+            record.ended = self.now
+
+    def _check_call(self, verb: str) -> None:
+        if self._lost is not None and not (verb == "hang_up" and not self.anybody):
+            raise CallControlError(self._lost, status=TransferStatus.FAILED)
+        if not self.ai_present:
+            raise CallControlError("the AI has left the call", status=TransferStatus.FAILED)
+
+    @property
+    def anybody(self) -> bool:
+        """Whether anybody is on the line."""
+        return self.caller.on_the_line or any(p.on_the_line for p in self.humans.values())
+
+    def emit(self, event: ControlEvent) -> None:
+        """Record `event` and tell the listeners, on the next turn of the loop."""
+        self.events.append((self.now, event))
+        loop = asyncio.get_running_loop()
+        for control in self.controls:
+            loop.call_soon(control.deliver, event)
+
+    def lose(self, reason: str = "the room was deleted", *, parties_leave: bool = True) -> None:
+        """The call is lost: no verb works any more.
+
+        Args:
+            reason: What the event says.
+            parties_leave: Everybody is thrown out (a deleted room); otherwise only the connection
+                to the call is gone.
+        """
+        if self._lost is not None:
+            return
+        self._lost = reason
+        if parties_leave:
+            self.tape.leave(self.caller.leg.identity)
+            for phone in self.humans.values():
+                for ring in phone.rings:
+                    phone.end(ring, reason, code=0)
+        self.emit(CallLost(reason))
+
+    # Scripts.
+
+    def later(self, seconds: float, act: Callable[[], object]) -> asyncio.TimerHandle:
+        """Call `act` after so many seconds, unless the simulation is over."""
+
+        def run() -> None:
+            self._timers.discard(timer)
+            act()
+
+        loop = asyncio.get_running_loop()
+        timer = self._context.run(loop.call_later, seconds, run)
+        self._timers.add(timer)
+        return timer
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
+        """Run `coroutine`, in the context in which the simulation began, until it is over."""
+        task: asyncio.Task[None] = self._context.run(asyncio.create_task, coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed(error)
+
+    def failed(self, error: BaseException) -> None:
+        """Remember an error of a script or a listener; `simulate` raises it at its end."""
+        self._errors.append(error)
+
+    # Legs.
+
+    def claim(self, identity: str) -> None:
+        """Take an identity for a new leg.
+
+        Raises:
+            ValueError: It was taken before.
+        """
+        if identity in self._identities:
+            raise ValueError(f"identity={identity!r} was used before; every dial needs a fresh one")
+        self._identities.add(identity)
+
+    def phone_for(self, destination: Destination) -> Phone | None:
+        """Return the phone that `destination` reaches, if there is one."""
+        for key in (destination.address, destination.number):
+            if key is not None and key in self.humans:
+                return self.humans[key]
+        return None
+
+    def end_leg(self, identity: str, how: str) -> None:
+        """Hang up one leg, whoever's it is."""
+        if identity == self.caller.leg.identity:
+            self.caller.leaves(how)
+        for phone in self.humans.values():
+            for ring in phone.rings:
+                if ring.leg.identity == identity:
+                    phone.end(ring, how)
+
+    def link(self, identity: str) -> None:
+        """Let a leg and the caller hear each other."""
+        self.tape.link(self.caller.leg.identity, identity)
+        self._joined.set()
+
+    def unlink(self, identity: str) -> None:
+        """Keep a leg and the caller from hearing each other."""
+        self.tape.unlink(self.caller.leg.identity, identity)
+
+    async def joined(self, identity: str) -> None:
+        """Wait until a leg and the caller hear each other."""
+        while not self.tape.are_linked(self.caller.leg.identity, identity):
+            self._joined.clear()
+            await self._joined.wait()
+
+    def play_tone(self, identity: str, source: str) -> Callable[[], None]:
+        """Let `identity` hear a tone until the result is called."""
+        far = self.now + 3600.0
+        sound = Sound(
+            source,
+            self.now,
+            far,
+            audience=frozenset({identity}),
+            pitch=425.0,
+            audible=[[self.now, far]],
+            whole=True,
+        )
+        self.tape.add(sound)
+        return lambda: sound.cut(self.now)
+
+    def ear(self, identity: str) -> Ear | None:
+        """Return the session that listens to `identity` now."""
+        ears: list[Ear | None]
+        if identity == self.caller.leg.identity:
+            ears = [self.caller_ear]
+        else:
+            ears = [
+                conversation.ear
+                for control in reversed(self.controls)
+                for conversation in reversed(control.conversations)
+                if conversation.identity == identity and not conversation.closed
+            ]
+        return next((ear for ear in ears if ear is not None and ear.listens), None)
+
+    async def aclose(self) -> None:
+        """End it: the call is lost to whoever still listens, and what was opened is closed."""
+        running = any(call.ended is None for call in self.calls)
+        if running or any(control.listeners for control in self.controls):
+            self.lose("the simulation is over")
+            await asyncio.sleep(0.05)
+        for timer in self._timers:
+            timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for control in self.controls:
+            await control.aclose()
+        if self.caller_ear is not None:
+            self.caller_ear.release()
+
+    def raise_errors(self) -> None:
+        """Raise the first error of a script or a listener, if there was one."""
+        if self._errors:
+            raise self._errors[0]
