@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any, Union
+from typing import Any
 
 from livekit import rtc
 from livekit.agents import (
@@ -29,7 +29,7 @@ __all__ = ["CallerSession", "Context", "session_of"]
 
 logger = logging.getLogger("livetransfer")
 
-Context = Union[RunContext[Any], AgentSession[Any]]
+Context = RunContext[Any] | AgentSession[Any]
 
 ANNOUNCEMENT_LIMIT = 30.0
 """Seconds that an announcement, or what is still being said, may take before the hold begins."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from .destination import Destination
 
@@ -98,7 +98,7 @@ class CallLost:
     reason: str = ""
 
 
-ControlEvent = Union[LegRinging, LegAnswered, LegLeft, KeyPressed, SealBroken, CallLost]
+ControlEvent = LegRinging | LegAnswered | LegLeft | KeyPressed | SealBroken | CallLost
 
 
 class AudioSink(Protocol):

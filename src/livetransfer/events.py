@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from ._phases import Phase
 from .destination import Destination
@@ -78,6 +77,6 @@ class CallEnded:
     end: CallEnd
 
 
-TransferEvent = Union[
-    PhaseChanged, SummaryWritten, AttemptEnded, HoldMusicProblem, TransferEnded, CallEnded
-]
+TransferEvent = (
+    PhaseChanged | SummaryWritten | AttemptEnded | HoldMusicProblem | TransferEnded | CallEnded
+)

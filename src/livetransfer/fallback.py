@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 from .errors import ConfigurationError
 from .outcome import Attempt
@@ -63,7 +63,7 @@ class HangUp:
     say: str | None = None
 
 
-Action = Union[Next, Retry, ReturnToAgent, HangUp]
+Action = Next | Retry | ReturnToAgent | HangUp
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class FallbackPolicy:
         return _Either(first=self, second=other)
 
 
-Fallback = Union[FallbackPolicy, Callable[[Attempt], Action | None]]
+Fallback = FallbackPolicy | Callable[[Attempt], Action | None]
 
 
 @dataclass(frozen=True)

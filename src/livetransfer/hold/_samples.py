@@ -84,7 +84,7 @@ class Resampler:
 
     def flush(self) -> Samples:
         """Return the rest."""
-        return np.empty(0, np.int16) if self._resampler is None else _joined(self._resampler.flush())
+        return _joined([] if self._resampler is None else self._resampler.flush())
 
 
 def _joined(frames: list[rtc.AudioFrame]) -> Samples:

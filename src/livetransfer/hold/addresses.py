@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Union
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 __all__ = ["CheckedResolver", "ForbiddenAddress", "check_address"]
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 METADATA = frozenset(
     ipaddress.ip_address(address)

@@ -44,4 +44,5 @@ def synthesised(rate: int) -> Samples:
         note = wave * rise * np.exp(-time / 0.5) * np.cos(np.pi / 2 * time / time[-1])
         at = np.arange(index * beat, index * beat + len(note)) % len(out)
         out[at] += note  # round the end: it loops
-    return np.rint(out * (9000 / np.abs(out).max())).astype(np.int16)
+    samples: Samples = np.rint(out * (9000 / np.abs(out).max())).astype(np.int16)
+    return samples

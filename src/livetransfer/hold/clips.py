@@ -14,10 +14,21 @@ from typing import Protocol
 from ._samples import AudioError, Samples
 from .builtin import BUILTIN, clip_path, synthesised
 from .decode import MAX_SECONDS, decode, decode_start
-from .leveling import level, trim
+from .leveling import MAX_GAIN_DB, level, trim
 from .loop import Loop, make_loop
 
-__all__ = ["MAX_BYTES", "ArrayClip", "Clip", "ClipCache", "FileClip", "Loading", "Rendering", "cache"]
+__all__ = [
+    "MAX_BYTES",
+    "SYNTHESISED",
+    "ArrayClip",
+    "Clip",
+    "ClipCache",
+    "FileClip",
+    "Loading",
+    "Rendering",
+    "builtin_clip",
+    "cache",
+]
 
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of loops that are held, not counting older ones that a call still plays."""
@@ -47,13 +58,11 @@ class Rendering:
 
 
 class Clip(Protocol):
-    """Something that can be decoded.
+    """Something that can be decoded."""
 
-    Attributes:
-        label: What to call it, for people.
-    """
-
-    label: str
+    @property
+    def label(self) -> str:
+        """What to call it, for people."""
 
     def key(self) -> Hashable:
         """Return what identifies the content. Quick; raises AudioError if there is none."""
@@ -249,16 +258,13 @@ class ClipCache:
 
 
 def _render(
-    samples: Samples, how: Rendering, origin: int = 0, max_gain: float | None = None
+    samples: Samples, how: Rendering, origin: int = 0, max_gain: float = MAX_GAIN_DB
 ) -> Loop:
     if not len(samples):
         raise AudioError("there is no audio in it")
-    limits = {} if max_gain is None else {"max_gain": max_gain}
-    levelled = level(samples, how.rate, target=how.target, volume=how.volume, **limits)
+    levelled = level(samples, how.rate, target=how.target, volume=how.volume, max_gain=max_gain)
     first, last = trim(levelled, how.rate)
-    return make_loop(
-        levelled[first:last], how.rate, crossfade=how.crossfade, origin=origin + first
-    )
+    return make_loop(levelled[first:last], how.rate, crossfade=how.crossfade, origin=origin + first)
 
 
 cache = ClipCache()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
 from collections import OrderedDict
@@ -72,7 +73,7 @@ class Comfort:
             object.__setattr__(self, "lines", tuple(self.lines))
             if not self.lines:
                 raise ConfigurationError("comfort.lines", self.lines, "give at least one line")
-            for line in self.lines:  # type: ignore[union-attr]
+            for line in self.lines:
                 _check(line)
         for name, low in (("every", 1.0), ("first", 0.0)):
             value = getattr(self, name)
@@ -141,8 +142,6 @@ async def line_samples(line: Any, rate: int) -> Samples:
     Raises:
         AudioError: It cannot be played.
     """
-    import asyncio
-
     if isinstance(line, (rtc.AudioFrame, list, AsyncIterable)) or inspect.isawaitable(line):
         return await collect(line, rate, MAX_LINE)
     tracks = program(line).tracks

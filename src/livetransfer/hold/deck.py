@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, Union
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from ._samples import Samples
 
 __all__ = ["Deck", "Line", "Ramp", "Reader"]
 
-Gain = Union[float, npt.NDArray[np.float32]]
+Gain = float | npt.NDArray[np.float32]
 
 LEAD_IN = 0.25
 """Seconds in which the music is turned down before a line begins."""
@@ -72,14 +72,12 @@ class Line:
     Attributes:
         samples: Shape (n,), int16.
         duck: Gain of the music meanwhile.
-        begun: Called when its first sample has been rendered.
         ended: Called when its last sample has been rendered.
         position: How much of it was rendered; negative: samples until it begins.
     """
 
     samples: Samples
     duck: float
-    begun: Callable[[], None] | None = None
     ended: Callable[[], None] | None = None
     position: int = 0
 
@@ -111,7 +109,13 @@ class Deck:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to hear: no music and no line."""
-        return not self._lines and (self._music is None or (self.fade.still and not self.fade.value))
+        silent = self._music is None or (self.fade.still and not self.fade.value)
+        return silent and not self._lines
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a line is spoken, or about to be."""
+        return bool(self._lines)
 
     @property
     def changing(self) -> bool:
@@ -180,8 +184,6 @@ class Deck:
                 line.position += skip
                 at += skip
                 continue
-            if line.position == 0 and line.begun is not None:
-                line.begun()
             part = line.samples[line.position : line.position + len(mixed) - at]
             mixed[at : at + len(part)] += part
             line.position += len(part)

@@ -36,7 +36,7 @@ def decode(source: Path | bytes, rate: int) -> Samples:
         AudioError: Not audio that libsndfile knows, empty, damaged, or out of bounds.
     """
     with _opened(source) as sound:
-        source_rate, stated = _properties(sound)
+        _, stated = _properties(sound)
         samples, total = _read(sound, rate, MAX_SECONDS)
     if total > MAX_SECONDS:
         raise AudioError(f"it is longer than {MAX_SECONDS:.0f} s, the most that can be played")

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from .clips import SYNTHESISED, Rendering, builtin_clip
+from .clips import SYNTHESISED, builtin_clip
 from .deck import Deck, Reader
-from .events import HoldEvent, HoldSourceFailed, HoldSourceLate, HoldSourceReady
+from .events import HoldSourceFailed, HoldSourceLate, HoldSourceReady
 from .fetch import Fetcher
 from .loop import LoopReader
 from .opening import Opening, open_track
+from .settings import Settings
 from .sources import Track, Url
 from .stream import StreamOpening
 
@@ -19,6 +20,9 @@ __all__ = ["Director"]
 
 PATIENCE = 0.15
 """Seconds that a source may take before the built-in clip begins."""
+
+POLL = 0.05
+"""Seconds between looks at a clip that should be there already."""
 
 LATE_CHANGE = 0.8
 """Seconds over which the music changes from the built-in clip to a source that came late."""
@@ -36,10 +40,8 @@ class Director:
     Args:
         deck: Whose music it is.
         tracks: To be played one after another and round again; none for quiet.
-        how: How clips are made ready.
-        start: Where the first one begins.
+        settings: How to play them.
         fetcher: Fetches URLs.
-        tell: Told of failures.
         wake: Called when `look` should be called soon.
     """
 
@@ -47,14 +49,12 @@ class Director:
         self,
         deck: Deck,
         tracks: tuple[Track, ...],
-        how: Rendering,
-        start: str,
+        settings: Settings,
         fetcher: Fetcher,
-        tell: Callable[[HoldEvent], None],
         wake: Callable[[], None],
     ) -> None:
-        self._deck, self._how, self._start = deck, how, start
-        self._fetcher, self._tell, self._wake = fetcher, tell, wake
+        self._deck, self._how, self._start = deck, settings.rendering, settings.start
+        self._tell, self._fetcher, self._wake = settings.tell, fetcher, wake
         self._tracks = list(tracks)
         self._index = 0
         self._current: Opening | None = None
@@ -75,14 +75,15 @@ class Director:
             self._spare = self._builtin()
 
     @property
-    def patience(self) -> float:
-        """Seconds until something has to play, if nothing does yet."""
-        return max(0.0, self._begun + PATIENCE - self._loop.time())
+    def wait(self) -> float | None:
+        """Seconds until `look` should be called, if nothing wakes it before; None: not at all."""
+        if self._deck.music is not None or not (self._next or self._spare):
+            return None
+        return self._patience or POLL
 
     @property
-    def begun(self) -> bool:
-        """Whether there is music, or is not to be any."""
-        return self._deck.music is not None or not (self._tracks or self._next or self._spare)
+    def _patience(self) -> float:
+        return max(0.0, self._begun + PATIENCE - self._loop.time())
 
     def close(self) -> None:
         """Nothing of this is needed any more."""
@@ -126,7 +127,7 @@ class Director:
         if self._next is not None and (reader := self._next.reader()) is not None:
             self._take(self._next, reader, 0.0)
             return
-        if self._next is not None and self.patience > 0:
+        if self._next is not None and self._patience > 0:
             return
         if self._spare is None:
             self._spare = self._builtin()

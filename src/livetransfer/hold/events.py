@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 __all__ = [
     "ComfortFailed",
@@ -76,4 +75,5 @@ class ComfortFailed:
         return f"a comfort line was left out: {self.reason}"
 
 
-HoldEvent = Union[HoldSourceFailed, HoldSourceLate, HoldSourceReady, ComfortSpoken, ComfortFailed]
+HoldEvent = HoldSourceFailed | HoldSourceLate | HoldSourceReady | ComfortSpoken | ComfortFailed
+"""What `HoldMusicPlayer(on_event=...)` is called with."""

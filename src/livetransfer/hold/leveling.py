@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ._samples import AudioError, Samples
 
-__all__ = ["CEILING", "TARGET_LUFS", "level", "limited", "loudness", "trim"]
+__all__ = ["CEILING", "MAX_GAIN_DB", "TARGET_LUFS", "level", "limited", "loudness", "trim"]
 
 TARGET_LUFS = -23.0
 """Where music is put. EBU R 128's programme level, 3 dB above the nominal active speech level of
@@ -24,8 +24,11 @@ telephony (-26 dBov, ITU-T P.56 and G.100.1): clearly there, and not louder than
 CEILING = 10 ** (-1.0 / 20) * 32767
 """The largest sample: -1 dBFS, so that an encoder's ripple does not clip."""
 
-AUDIBLE_DB = -50.0
+AUDIBLE_DB = -42.0
 """RMS, in dBFS after levelling, below which 20 ms at either end of a clip count as silence."""
+
+MAX_TRIM = 5.0
+"""Seconds that are taken off either end at most."""
 
 MAX_GAIN_DB = 30.0
 MAX_LIMITING_DB = 6.0
@@ -52,7 +55,8 @@ def _weights(size: int, rate: int) -> npt.NDArray[np.float32]:
     power[0] /= 2
     if size % 2 == 0:
         power[-1] /= 2
-    return power.astype(np.float32)
+    weights: npt.NDArray[np.float32] = power.astype(np.float32)
+    return weights
 
 
 def loudness(samples: Samples, rate: int) -> float:
@@ -96,7 +100,12 @@ def _lufs(power: float) -> float:
 
 
 def level(
-    samples: Samples, rate: int, *, target: float | None, volume: float, max_gain: float = MAX_GAIN_DB
+    samples: Samples,
+    rate: int,
+    *,
+    target: float | None,
+    volume: float,
+    max_gain: float = MAX_GAIN_DB,
 ) -> Samples:
     """Return `samples` at the loudness `target` times `volume`, with no sample above `CEILING`.
 
@@ -125,9 +134,7 @@ def level(
     return limited(samples, rate, gain)
 
 
-def limited(
-    samples: Samples | npt.NDArray[np.float32], rate: int, gain: float = 1.0
-) -> Samples:
+def limited(samples: Samples | npt.NDArray[np.float32], rate: int, gain: float = 1.0) -> Samples:
     """Return `samples` times `gain`, with what would exceed `CEILING` turned down around it.
 
     The gain moves in straight lines between blocks of 5 ms, so there is no step in it.
@@ -191,4 +198,6 @@ def trim(samples: Samples, rate: int) -> tuple[int, int]:
     first, last = int(found[0]) * size, (int(found[-1]) + 3) * size
     if last >= count * size:
         last = len(samples)
+    most = round(MAX_TRIM * rate)
+    first, last = min(first, most), max(last, len(samples) - most)
     return (first, last) if last - first >= rate // 2 else (0, len(samples))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from ._samples import Samples
 from .leveling import limited
@@ -148,7 +147,7 @@ def _blend(samples: Samples, seam: int, rate: int) -> Samples:
     phase = (np.arange(seam, dtype=np.float32) + 0.5) / seam
     if seam > rate // 20:
         # Equal power for what is long enough to be heard as a dip; the two do not resemble.
-        fade_in: npt.NDArray[np.float32] = np.sin(phase * np.float32(np.pi / 2))
+        fade_in = np.sin(phase * np.float32(np.pi / 2))
         fade_out = np.cos(phase * np.float32(np.pi / 2))
     else:
         fade_in = phase

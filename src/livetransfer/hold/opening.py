@@ -32,7 +32,7 @@ class Opening(Protocol):
         """Return what to read from, or None if it is not ready."""
 
     def better(self, reader: Reader) -> Reader | None:
-        """Return what should take over from `reader` at the same place, if there is such a thing."""
+        """Return what should take over from `reader` at the same place, if there is anything."""
 
     def close(self) -> None:
         """It is not needed any more."""

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..control import AudioSink, CallControl
@@ -18,7 +19,8 @@ from .events import HoldEvent
 from .fetch import Fetcher, FetchLimits, Lease
 from .leveling import TARGET_LUFS
 from .loop import SEAM
-from .playing import PlayHandle, Settings
+from .playing import PlayHandle
+from .settings import Settings
 from .sources import HoldSource, Url, program
 
 if TYPE_CHECKING:
@@ -104,7 +106,6 @@ class HoldMusicPlayer:
         self._fade_in, self._fade_out = fade_in, fade_out
         self.comfort = comfort
         self.synthesise = synthesise
-        self.voice = ""
         self.on_event = on_event
         self._prefetched: list[Lease] = []
 
@@ -130,26 +131,44 @@ class HoldMusicPlayer:
         for lease in leases:
             lease.release()
 
-    def play(self, sink: AudioSink) -> PlayHandle:
-        """Start the music into `sink` and return at once.
+    def play(
+        self,
+        sink: AudioSink,
+        *,
+        synthesise: Synthesise | None = None,
+        voice: str = "",
+        on_event: Callable[[HoldEvent], None] | None = None,
+    ) -> PlayHandle:
+        """Start the music into `sink` and return at once. Needs a running event loop.
 
         One task writes it, at the pace at which the sink takes it; no thread, and nothing of the
-        clip is copied. Needs a running event loop. The sink stays open when the music ends.
+        clip is copied. The sink stays open when the music ends.
+
+        Args:
+            sink: Where to; nobody else may write to it meanwhile.
+            synthesise: For this call, instead of the player's.
+            voice: Which voice `synthesise` has: lines of text are synthesised once for each.
+            on_event: For this call, in addition to the player's.
         """
+
+        def tell(event: HoldEvent) -> None:
+            logger.info("hold music event", extra={"lk.pii.event": str(event)})
+            for listener in (self.on_event, on_event):
+                if listener is not None:
+                    try:
+                        listener(event)
+                    except Exception:
+                        logger.exception("on_event raised")
+
         settings = Settings(
-            rendering=Rendering(
-                sink.sample_rate,
-                self._rendering.target,
-                self._rendering.volume,
-                self._rendering.crossfade,
-            ),
+            rendering=replace(self._rendering, rate=sink.sample_rate),
             start=self._start,
             fade_in=self._fade_in,
             fade_out=self._fade_out,
             comfort=self.comfort,
-            synthesise=self.synthesise,
-            voice=self.voice,
-            tell=self._tell,
+            synthesise=synthesise or self.synthesise,
+            voice=voice,
+            tell=tell,
         )
         return PlayHandle(sink, self._program.choose(), settings, self._fetcher)
 
@@ -189,14 +208,6 @@ class HoldMusicPlayer:
 
         sink: AudioSink = await open_room_audio(where, [to], name="hold-music")
         return sink
-
-    def _tell(self, event: HoldEvent) -> None:
-        logger.info("hold music: %s", type(event).__name__, extra={"lk.pii.event": str(event)})
-        if self.on_event is not None:
-            try:
-                self.on_event(event)
-            except Exception:
-                logger.exception("on_event raised")
 
 
 def _number(name: str, value: Any, low: float, high: float) -> None:

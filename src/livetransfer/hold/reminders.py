@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from ._samples import AudioError, Samples
-from .comfort import Comfort, Held, Synthesise
-from .events import ComfortFailed, ComfortSpoken, HoldEvent
+from .comfort import Comfort, Held
+from .events import ComfortFailed, ComfortSpoken
+from .settings import Settings
 
 __all__ = ["Reminders"]
 
@@ -22,26 +23,14 @@ class Reminders:
     """The comfort lines of one call.
 
     Args:
-        comfort: Which lines, and when; None for none.
-        rate: Hz of the samples.
-        synthesise: Speaks text.
-        voice: Which voice that has.
-        tell: Told what is spoken and what failed.
+        settings: Which lines, when, and who speaks them.
         wake: Called when a line is ready.
     """
 
-    def __init__(
-        self,
-        comfort: Comfort | None,
-        rate: int,
-        synthesise: Synthesise | None,
-        voice: str,
-        tell: Callable[[HoldEvent], None],
-        wake: Callable[[], None],
-    ) -> None:
-        self._comfort, self._rate = comfort, rate
-        self._synthesise, self._voice = synthesise, voice
-        self._tell, self._wake = tell, wake
+    def __init__(self, settings: Settings, wake: Callable[[], None]) -> None:
+        self._comfort, self._rate = settings.comfort, settings.rate
+        self._synthesise, self._voice = settings.synthesise, settings.voice
+        self._tell, self._wake = settings.tell, wake
         self._loop = asyncio.get_running_loop()
         self._begun = self._due = 0.0
         self._spoken = 0

@@ -10,7 +10,7 @@ import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -24,18 +24,18 @@ from .clips import SYNTHESISED, ArrayClip, Clip, FileClip
 
 __all__ = ["HoldSource", "Program", "Stream", "Track", "Url", "program"]
 
-HoldSource = Union[
-    str,
-    "os.PathLike[str]",
-    bytes,
-    IO[bytes],
-    BuiltinAudioClip,
-    AudioConfig,
-    "tuple[Any, float]",
-    AsyncIterator[rtc.AudioFrame],
-    Sequence[Any],
-    None,
-]
+HoldSource = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | IO[bytes]
+    | BuiltinAudioClip
+    | AudioConfig
+    | tuple[Any, float]
+    | AsyncIterator[rtc.AudioFrame]
+    | Sequence[Any]
+    | None
+)
 """What `HoldMusicPlayer` takes; see there."""
 
 FIELD = "hold_music"

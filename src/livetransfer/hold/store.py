@@ -128,8 +128,10 @@ class Store:
         }
         try:
             self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not body.exists() or body.stat().st_size != len(stored.data) or (
-                hashlib.sha256(body.read_bytes()).hexdigest() != stored.digest
+            if (
+                not body.exists()
+                or body.stat().st_size != len(stored.data)
+                or (hashlib.sha256(body.read_bytes()).hexdigest() != stored.digest)
             ):
                 _write(body, stored.data)
             _write(head, json.dumps(about).encode())
