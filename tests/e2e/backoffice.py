@@ -100,6 +100,32 @@ class Backoffice:
         self._trunks.append(made.sip_trunk_id)
         return made.sip_trunk_id
 
+    async def dial(
+        self,
+        trunk_id: str,
+        room: str,
+        *,
+        to: str = "+15550300",
+        identity: str = "leg",
+        wait: bool = True,
+    ) -> api.SIPParticipantInfo:
+        """Dial a phone into a room; `wait` until it is answered."""
+        return await self.api.sip.create_sip_participant(
+            api.CreateSIPParticipantRequest(
+                sip_trunk_id=trunk_id,
+                sip_call_to=to,
+                room_name=room,
+                participant_identity=identity,
+                wait_until_answered=wait,
+            )
+        )
+
+    def room(self) -> str:
+        """A fresh room name; the room is deleted in the end."""
+        name = f"room-{token_hex(3)}"
+        self._prefixes.append(name)
+        return name
+
     async def rooms(self, prefix: str = "") -> list[str]:
         """The names of the rooms that exist."""
         response = await self.api.room.list_rooms(api.ListRoomsRequest())
@@ -125,7 +151,7 @@ class Backoffice:
         await self.api.room.delete_room(api.DeleteRoomRequest(room=room))
 
     async def clear(self) -> None:
-        """Delete what was made here: rules, trunks, and the rooms of its lines."""
+        """Delete what was made here: rules, trunks, and the rooms."""
         for rule in self._rules:
             await self.api.sip.delete_dispatch_rule(
                 api.DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=rule)

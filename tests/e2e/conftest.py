@@ -15,6 +15,7 @@ from .behaviour import OnRefer, Script
 from .phone import Phone
 from .sip_messages import Credentials
 from .stack import Stack, unavailable
+from .switchboard import Reports, Switchboard
 from .worker import Executor, Worker
 
 
@@ -49,6 +50,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture
+def own_stack(stack: Stack) -> Stack:
+    """The stack, if its servers are ours to stop and kill; else the test is skipped."""
+    if not stack.processes:
+        pytest.skip("the stack that the environment names is not ours to mistreat")
+    return stack
 
 
 @pytest_asyncio.fixture
@@ -92,4 +101,24 @@ async def worker(stack: Stack, tmp_path: Path) -> AsyncIterator[WorkerFactory]:
 
     yield start
     for made in started:
-        made.stop()
+        await made.stop_async(within=5)
+
+
+@pytest.fixture(scope="session")
+def transfer_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
+    """The worker whose agent transfers callers; it serves all the tests."""
+    made = Worker(
+        stack, f"{__package__}.transfer_agent", "transfer", tmp_path_factory.mktemp("transfer")
+    )
+    made.start()
+    yield Reports(made)
+    made.stop()
+
+
+@pytest_asyncio.fixture
+async def switchboard(
+    stack: Stack, office: Backoffice, transfer_worker: Reports
+) -> AsyncIterator[Switchboard]:
+    """`await switchboard.call([Answer(after=1)])`: a caller, an agent and phones of humans."""
+    async with AsyncExitStack() as exits:
+        yield Switchboard(stack, office, transfer_worker, exits)

@@ -150,6 +150,12 @@ class Phone:
         """The distinct Call-IDs among the INVITEs, in order: how often this phone was dialled."""
         return list(dict.fromkeys(invite.call_id for invite in self.invites))
 
+    @property
+    def duplicates(self) -> int:
+        """INVITEs that began a call under a Call-ID that had one already."""
+        begun = [invite.call_id for invite in self.invites if not invite.challenged]
+        return len(begun) - len(set(begun))
+
     async def next_call(self, within: float = 10.0) -> Call:
         """The next incoming call, as soon as its INVITE is there; each call is given once."""
         try:

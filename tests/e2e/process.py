@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import ctypes
 import os
 import signal
@@ -95,12 +96,12 @@ class Process:
     async def start_async(self) -> None:
         """Start it and wait until it is ready; the event loop runs on."""
         self.spawn()
-        while not self._is_ready():  # noqa: ASYNC110  (nothing tells us but asking)
+        while not self._is_ready():
             await asyncio.sleep(_STEP)
 
     async def restart(self) -> None:
         """Kill it as a crash would, and start it anew."""
-        self.kill()
+        await self.kill_async()
         await self.start_async()
 
     def _is_ready(self) -> bool:
@@ -140,10 +141,26 @@ class Process:
         """Ask it to end; kill what is left."""
         self.resume()
         if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(self._stop_signal)
-            if not self._reap(within):
-                self.kill()
+            self.signal(self._stop_signal, group=False)
+            self._reap(within)
         self._end_of_group()
+        self._reap(5.0)
+        _LIVE.discard(self)
+
+    async def kill_async(self, *, group: bool = True) -> None:
+        """As `kill`; the event loop, and with it the phones' audio, runs on."""
+        self.signal(signal.SIGKILL, group=group)
+        await self.wait_ended(5.0)
+
+    async def stop_async(self, within: float = 10.0) -> None:
+        """As `stop`; the event loop runs on."""
+        self.resume()
+        if self.running:
+            self.signal(self._stop_signal, group=False)
+            with contextlib.suppress(TimeoutError):
+                await self.wait_ended(within)
+        self._end_of_group()
+        await self.wait_ended(5.0)
         _LIVE.discard(self)
 
     async def wait_ended(self, within: float = 10.0) -> int:
@@ -165,12 +182,10 @@ class Process:
         return True
 
     def _end_of_group(self) -> None:
-        """Children that outlived their parent go too."""
+        """What is left of it and of its children goes too."""
         if self._child is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                return
 
     # Reading.
 

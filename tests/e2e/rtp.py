@@ -8,10 +8,10 @@ gives them, so a busy event loop does not shift what was heard.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import socket
 import struct
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -97,7 +97,7 @@ class RtpStream:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        with contextlib.suppress(OSError):
+        if sys.platform.startswith("linux"):
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((ip, 0))
         self.port: int = self._socket.getsockname()[1]

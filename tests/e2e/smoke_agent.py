@@ -19,6 +19,7 @@ async def entrypoint(ctx: JobContext) -> None:
         stt=ScriptedSTT({QUESTION: "I want a person"}),
         tts=ScriptedTTS([("certainly", ANSWER), ("", GREETING)], seconds=1.0),
         vad=None,
+        session_close_transcript_timeout=0.2,
         turn_handling=TurnHandlingOptions(turn_detection="stt"),
     )
     session.on("user_input_transcribed", lambda event: report("heard", text=event.transcript))

@@ -10,7 +10,7 @@ from livekit import api
 
 from . import smoke_agent, tones
 from .backoffice import Backoffice
-from .behaviour import Answer, Reject
+from .behaviour import Answer, NeverAnswer, OnRefer, Reject
 from .conftest import PhoneFactory, WorkerFactory
 from .sip_messages import Credentials
 from .stack import Stack
@@ -45,23 +45,15 @@ async def test_a_caller_is_answered_by_an_agent(
 
 
 async def test_two_phones_dialled_into_one_room_hear_each_other(
-    stack: Stack, office: Backoffice, phone: PhoneFactory
+    office: Backoffice, phone: PhoneFactory
 ) -> None:
     secret = Credentials("trunk", "secret")
     first = await phone(Answer(tone=1000))
     second = await phone(Answer(after=0.5, tone=1600), auth=secret)
-    trunks = await office.trunk(first.address), await office.trunk(second.address, auth=secret)
-    room = "smoke-room"
-    for trunk, number in zip(trunks, ("+15550301", "+15550302"), strict=True):
-        await office.api.sip.create_sip_participant(
-            api.CreateSIPParticipantRequest(
-                sip_trunk_id=trunk,
-                sip_call_to=number,
-                room_name=room,
-                participant_identity=number,
-                wait_until_answered=True,
-            )
-        )
+    room = office.room()
+    await office.dial(await office.trunk(first.address), room, identity="first")
+    trunk = await office.trunk(second.address, auth=secret)
+    await office.dial(trunk, room, identity="second")
     one, two = first.calls[0], second.calls[0]
     await asyncio.gather(one.hears(1600), two.hears(1000))
     assert [invite.challenged for invite in second.invites] == [True, False]
@@ -74,17 +66,42 @@ async def test_two_phones_dialled_into_one_room_hear_each_other(
     assert (one.ended_by, two.ended_by) == ("them", "them")
 
 
+async def test_a_leg_is_referred_or_refuses(office: Backoffice, phone: PhoneFactory) -> None:
+    human = await phone()
+    room = office.room()
+    await office.dial(await office.trunk(human.address), room)
+    call = await human.next_call()
+    request = api.TransferSIPParticipantRequest(
+        room_name=room, participant_identity="leg", transfer_to="tel:+15550400"
+    )
+    call.on_refer = OnRefer(603)
+    with pytest.raises(api.SipCallError) as refused:
+        await office.api.sip.transfer_sip_participant(request)
+    assert refused.value.metadata["sip_status_code"] == "603"
+    call.on_refer = OnRefer()
+    await office.api.sip.transfer_sip_participant(request)
+    assert [refer.refer_to for refer in call.refers] == ["tel:+15550400"] * 2
+    assert (await call.wait("ended")).detail == "BYE"
+
+
+async def test_a_ringing_phone_is_stopped(office: Backoffice, phone: PhoneFactory) -> None:
+    human = await phone(NeverAnswer())
+    room = office.room()
+    trunk = await office.trunk(human.address)
+    dialling = asyncio.ensure_future(office.dial(trunk, room))
+    call = await human.next_call()
+    await call.wait("ringing")
+    asked = time.monotonic()
+    await office.api.room.remove_participant(api.RoomParticipantIdentity(room=room, identity="leg"))
+    assert (await call.wait("cancelled")).at - asked < 1
+    with pytest.raises(api.TwirpError):
+        await dialling
+
+
 async def test_a_refused_call_raises(office: Backoffice, phone: PhoneFactory) -> None:
     busy = await phone(Reject(486))
     trunk = await office.trunk(busy.address)
-    request = api.CreateSIPParticipantRequest(
-        sip_trunk_id=trunk,
-        sip_call_to="+15550303",
-        room_name="smoke-busy",
-        participant_identity="busy",
-        wait_until_answered=True,
-    )
     with pytest.raises(api.TwirpError) as refused:
-        await office.api.sip.create_sip_participant(request)
+        await office.dial(trunk, office.room())
     assert refused.value.metadata["sip_status_code"] == "486"
-    assert len(busy.call_ids) == 1
+    assert (len(busy.call_ids), busy.duplicates) == (1, 0)

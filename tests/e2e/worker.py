@@ -7,8 +7,8 @@
 
 The module has `async def entrypoint(ctx: JobContext)` and may have `def setup(proc: JobProcess)`.
 Inside a job, `report("kind", key=value)` puts an event on record; its time is comparable with the
-phones'. `worker.stop()` is SIGTERM, `worker.kill()` SIGKILL to all its processes, and
-`worker.kill(group=False)` to the main one alone.
+phones'. `await worker.stop_async()` is SIGTERM, `await worker.kill_async()` SIGKILL to all its
+processes, and `group=False` to the main one alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,67 @@
+"""Who sounds how in the calls that are transferred: one tone for each voice and sentence.
+
+The tones are 200 Hz apart. The key 1 sounds at 697 and 1209 Hz and the key 2 at 697 and 1336 Hz,
+so what must not leak is elsewhere.
+"""
+
+from __future__ import annotations
+
+from .models import Rule, ToolCall
+
+# What the AI says to the caller, and the music.
+MUSIC = 500
+GREETING = 700
+SORRY = 900
+ANSWER = 1100
+BACK = 1300
+ANNOUNCED = 1900
+# What it says to the human.
+BRIEFING = 1500
+FAREWELL = 1700
+# What the caller says.
+ASK = 2100
+ACCOUNT = 2300
+CALLER = 2500
+# What the human says, and a second one.
+YES = 2700
+NO = 2900
+HUMAN = 3100
+SECOND = 300
+
+OF_AI = (GREETING, SORRY, ANSWER, BACK, ANNOUNCED, BRIEFING, FAREWELL)
+OF_CALLER = (ASK, ACCOUNT, CALLER)
+OF_HUMAN = (YES, NO, HUMAN)
+
+WELCOME = "Good morning, what can I do for you?"
+ANNOUNCEMENT = "One moment, I am getting a colleague."
+
+HEARD = {
+    ASK: "I want to talk to a person",
+    ACCOUNT: "what is my account number",
+    YES: "yes, put them through",
+    NO: "no, I cannot take it",
+}
+
+VOICES = [
+    ("nobody is free", SORRY),
+    ("welcome back", BACK),
+    ("4711", ANSWER),
+    ("am getting a colleague", ANNOUNCED),
+    ("goodbye", FAREWELL),
+    ("caller on the line for you|may i connect", BRIEFING),
+    ("", GREETING),
+]
+
+RULES = [
+    Rule("The caller asks about an invoice.", instructions="Write what a colleague has to know"),
+    Rule(ToolCall("connect_to_caller"), user="put them through", tool="connect_to_caller"),
+    Rule(
+        ToolCall("decline_transfer", {"reason": "in a meeting"}),
+        user="cannot take",
+        tool="decline_transfer",
+    ),
+    Rule("It is 4711.", user="account number", tool="transfer"),
+    Rule("Welcome back.", output="now talking with", instructions="who took the call has left"),
+    Rule("I am sorry, nobody is free.", output="did not work|not known"),
+    Rule(ToolCall("transfer"), user="talk to a person", tool="transfer"),
+]

@@ -1,0 +1,189 @@
+"""Calls that are to be transferred: a caller, an agent with a plan, and the phones of the humans.
+
+    call = await switchboard.call([Answer(after=1)], options={"after": "return"})
+    await call.ask()
+    human = await call.human()
+    await human.hears(cast.BRIEFING)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import Any
+
+from . import cast, tones
+from .backoffice import Backoffice
+from .behaviour import OnRefer, Script
+from .call import Call
+from .phone import Phone
+from .stack import Stack
+from .worker import Report, Worker
+
+SPOKEN = 0.4
+"""Seconds for which a phone says a sentence."""
+
+_STEP = 0.01
+_numbers = count(1)
+
+
+class Reports:
+    """What the jobs of a worker report, read as it is written and kept by call."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._of: dict[str, list[Report]] = {}
+        self._read = 0
+
+    def of(self, call: str) -> list[Report]:
+        """What was reported of a call so far."""
+        with self.worker.reports_path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                found = Report(**json.loads(line))
+                self._of.setdefault(str(found.fields.get("call")), []).append(found)
+        return self._of.get(call, [])
+
+
+class TransferCall:
+    """One caller's call and the phones that it may be transferred to."""
+
+    def __init__(self, name: str, reports: Reports, caller: Call, phones: Sequence[Phone]) -> None:
+        self.name = name
+        self.caller = caller
+        self.phones = list(phones)
+        self._reports = reports
+
+    # What the agent's job reports.
+
+    def reported(self, kind: str, **fields: object) -> list[Report]:
+        """What was reported so far of a kind, with these values."""
+        return [
+            each
+            for each in self._reports.of(self.name)
+            if each.kind == kind and fields.items() <= each.fields.items()
+        ]
+
+    async def told(self, kind: str, within: float = 10.0, nth: int = 1, **fields: object) -> Report:
+        """Wait for the nth report of a kind with these values, past or to come."""
+        give_up = time.monotonic() + within
+        while len(found := self.reported(kind, **fields)) < nth:
+            if time.monotonic() > give_up:
+                so_far = [
+                    f"{each.kind} {each.fields}" for each in self._reports.of(self.name)
+                ]
+                raise TimeoutError(
+                    f"no report {kind!r} {fields} within {within} s; so far:\n"
+                    + "\n".join(so_far)
+                    + f"\n{self._reports.worker.tail()}"
+                )
+            await asyncio.sleep(_STEP)
+        return found[nth - 1]
+
+    async def outcome(self, nth: int = 1, within: float = 20.0) -> dict[str, Any]:
+        """Wait for the outcome of the nth transfer."""
+        return (await self.told("outcome", within, nth)).fields
+
+    async def phase(self, new: str, within: float = 10.0, nth: int = 1) -> float:
+        """Wait until a phase was entered; when that was."""
+        return (await self.told("phase", within, nth, new=new)).at
+
+    # What the parties do.
+
+    async def greeted(self) -> None:
+        """Wait until the AI has greeted the caller."""
+        await self.caller.hears(cast.GREETING, within=20)
+        await self.caller.stops_hearing(cast.GREETING)
+
+    async def ask(self) -> None:
+        """The caller asks for a person."""
+        await self.caller.say(tones.tone(cast.ASK, SPOKEN))
+
+    async def human(self, index: int = 0, within: float = 10.0) -> Call:
+        """The call that a human's phone gets."""
+        return await self.phones[index].next_call(within)
+
+    async def briefed(self, human: Call, answer: int = cast.YES, after: float = 0.3) -> None:
+        """The human hears the briefing for a moment, then says yes or no into it."""
+        await human.hears(cast.BRIEFING)
+        await asyncio.sleep(after)
+        await human.say(tones.tone(answer, SPOKEN))
+
+    async def joined(self, human: Call, *, voice: int = cast.HUMAN) -> None:
+        """Both hear each other, and no AI."""
+        self.caller.tone(cast.CALLER)
+        human.tone(voice)
+        await asyncio.gather(self.caller.hears(voice), human.hears(cast.CALLER))
+
+    async def served_again(self) -> None:
+        """The AI hears the caller and answers: the session works."""
+        self.caller.quiet()
+        answered = asyncio.ensure_future(self.caller.hears(cast.ANSWER, within=8))
+        await self.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
+        await answered
+
+
+class Switchboard:
+    """Makes calls to the agent of a worker, each with a line, a plan and phones of its own."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        office: Backoffice,
+        reports: Reports,
+        exits: AsyncExitStack,
+    ) -> None:
+        self._stack, self._office, self._reports = stack, office, reports
+        self._exits = exits
+
+    async def call(
+        self,
+        humans: Sequence[Script],
+        *,
+        kind: str = "warm",
+        options: Mapping[str, Any] | None = None,
+        transfers: Sequence[Mapping[str, Any]] | None = None,
+        destination: Mapping[str, Any] | None = None,
+        on_refer: OnRefer | None = None,
+    ) -> TransferCall:
+        """Place a call; return once the AI has greeted.
+
+        Args:
+            humans: What the phones do that may be dialled, in the order of the destinations.
+            kind: "warm" or "cold", for a plan of one transfer.
+            options: Keywords of that transfer.
+            transfers: A plan of several: kind and options each, and `to`, indices of `humans`.
+            destination: Keywords of every destination.
+            on_refer: What the caller's phone does with a REFER.
+        """
+        name = f"call{next(_numbers)}"
+        phones = [await self._phone(behaviour) for behaviour in humans]
+        trunks = [await self._office.trunk(phone.address) for phone in phones]
+        targets = [
+            {"address": f"+1555010{index:04d}", "trunk_id": trunk, **(destination or {})}
+            for index, trunk in enumerate(trunks)
+        ] or [dict(destination or {})]
+        steps = transfers or [{"kind": kind, "options": dict(options or {})}]
+        plan = [
+            {**step, "to": [targets[i] for i in step.get("to", range(len(targets)))]}
+            for step in steps
+        ]
+        number = f"+1555020{next(_numbers):04d}"
+        metadata = json.dumps({"call": name, "transfers": plan})
+        await self._office.line(number, self._reports.worker.agent_name, metadata=metadata)
+        phone = await self._phone(None, on_refer)
+        caller = phone.dial(self._stack.uri(number), "+15550001")
+        call = TransferCall(name, self._reports, caller, phones)
+        await call.greeted()
+        return call
+
+    async def _phone(self, behaviour: Script | None, on_refer: OnRefer | None = None) -> Phone:
+        made = await Phone.open(self._stack.phone_ip, behaviour=behaviour, on_refer=on_refer)
+        return await self._exits.enter_async_context(made)

@@ -1,0 +1,150 @@
+"""An agent that transfers its caller as the job's metadata says, and reports what came of it.
+
+The metadata is JSON: `{"call": name, "transfers": [{"kind": "warm" | "cold", "to": [...],
+"options": {...}}, ...]}`. Each call of the tool runs the next transfer; destinations are the
+keywords of Destination. `cast.py` says which tone stands for which voice and sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from livekit.agents import Agent, AgentSession, JobContext, RunContext, TurnHandlingOptions
+from livekit.agents.llm import function_tool
+
+from livetransfer import (
+    AttemptEnded,
+    BriefingAgent,
+    CallEnded,
+    ColdTransfer,
+    Destination,
+    PhaseChanged,
+    TransferError,
+    TransferEvent,
+    TransferOutcome,
+    Verdict,
+    WarmTransfer,
+)
+
+from . import cast, tones
+from .models import Prompt, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
+from .worker import report
+
+Tell = Callable[..., None]
+
+
+class ReportingLLM(ScriptedLLM):
+    """Tells of every request."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__(cast.RULES)
+        self._tell = tell
+
+    def reply(self, prompt: Prompt) -> Reply:
+        found = super().reply(prompt)
+        self._tell("llm", user=prompt.user, output=prompt.output, reply=str(found))
+        return found
+
+
+class ReportingBriefing(BriefingAgent):
+    """Tells of the verdict, the moment it is known."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell_of = tell
+
+    def decide(self, verdict: Verdict) -> None:
+        self._tell_of("verdict", verdict=verdict.kind, reason=verdict.reason)
+        super().decide(verdict)
+
+
+class TransferAgent(Agent):
+    """Transfers when asked for a person."""
+
+    def __init__(self, tell: Tell, plan: list[dict[str, Any]]) -> None:
+        super().__init__(instructions="You are a helpful assistant.")
+        self._tell, self._plan = tell, list(plan)
+
+    @function_tool
+    async def transfer(self, context: RunContext[None]) -> str:
+        """Transfer the caller to a person."""
+        step = self._plan.pop(0)
+        transfer = prepare(step, self._tell)
+        self._tell("run")
+        try:
+            outcome = await transfer.run(context)
+        except TransferError as error:
+            self._tell("raised", error=type(error).__name__, text=str(error))
+            raise
+        self._tell("outcome", **described(outcome))
+        if outcome.succeeded:
+            self._ended = asyncio.create_task(self._tell_of_end(outcome))
+        return str(outcome)
+
+    async def _tell_of_end(self, outcome: TransferOutcome) -> None:
+        end = await outcome.ended()
+        self._tell("end", by=str(end.by), seconds=end.seconds, returned=end.returned)
+
+
+def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
+    """Make the transfer that one step of the plan asks for."""
+    options: dict[str, Any] = {
+        "announcement": cast.ANNOUNCEMENT,
+        "hold_music": (tones.tone(cast.MUSIC, 2.0, rate=24000), 24000),
+        "on_event": lambda event: tell_event(tell, event),
+        **step.get("options", {}),
+    }
+    to = [Destination(**each) for each in step["to"]]
+    if step["kind"] == "cold":
+        return ColdTransfer(to, **options)
+    return WarmTransfer(to, briefing=lambda: ReportingBriefing(tell), **options)
+
+
+def tell_event(tell: Tell, event: TransferEvent) -> None:
+    """Report what the transfer tells."""
+    if isinstance(event, PhaseChanged):
+        tell("phase", old=str(event.old), new=str(event.new))
+    elif isinstance(event, AttemptEnded):
+        tell("attempt", status=str(event.attempt.status.value), reason=event.attempt.reason)
+    elif isinstance(event, CallEnded):
+        tell("call_ended", by=str(event.end.by))
+
+
+def described(outcome: TransferOutcome) -> dict[str, Any]:
+    """What a test wants to know of an outcome."""
+    return {
+        "status": outcome.status.value,
+        "sip_code": outcome.sip_code,
+        "reason": outcome.reason,
+        "summary": outcome.summary,
+        "mode": outcome.mode,
+        "identity": outcome.human_identity,
+        "attempts": [attempt.status.value for attempt in outcome.attempts],
+        "timings": dict(outcome.timings),
+        "text": str(outcome),
+    }
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    """Greet, and go by the plan."""
+    plan = json.loads(ctx.job.metadata)
+
+    def tell(kind: str, **fields: object) -> None:
+        report(kind, call=plan["call"], **fields)
+
+    await ctx.connect()
+    session: AgentSession[None] = AgentSession(
+        llm=ReportingLLM(tell),
+        stt=ScriptedSTT(cast.HEARD),
+        tts=ScriptedTTS(cast.VOICES, per_character=0.02),
+        vad=None,
+        turn_handling=TurnHandlingOptions(turn_detection="stt"),
+    )
+    session.on("user_input_transcribed", lambda event: tell("heard", text=event.transcript))
+    session.on("close", lambda _: tell("closed"))
+    await session.start(TransferAgent(tell, plan["transfers"]), room=ctx.room, record=False)
+    tell("started", room=ctx.room.name)
+    session.say(cast.WELCOME)
