@@ -153,6 +153,7 @@ async def test_a_voice_that_fails() -> None:
         handle = session.say("Hello.")
         await handle
         assert call.caller.heard() == []
+    voice.error = None
     del handle, session
     gc.collect()  # nobody retrieves the task's error: asyncio says so now, and not in another test
 

@@ -875,6 +875,47 @@ async def test_errors_of_scripts_and_listeners_come_out() -> None:
         await fails(listen)
 
 
+async def test_an_outage_holds_up_verbs_events_and_audio() -> None:
+    async with simulate({ANN: Human.silent(after=1)}) as call:
+        control = a_control()
+        seen: list[tuple[float, ControlEvent]] = []
+        control.subscribe(lambda event: seen.append((round(call.now, 3), event)))
+        call.at(2.0, lambda: call.outage(3.0))
+        call.at(4.0, lambda: call.human(ANN).press("1"))
+        leg = await dial(control)
+        await control.bridge(leg)
+        playing = asyncio.create_task(play(control, ["caller"], 8.0))
+        talking = asyncio.create_task(call.caller.says("x" * 150))
+        await asyncio.sleep(2.5 - call.now)
+        await control.send_dtmf(leg, "1")
+        assert call.now == pytest.approx(5.1, abs=0.01)
+        await playing
+        await talking
+        assert seen[-1] == (5.0, KeyPressed("human-1", "1"))
+        before, after = call.caller.heard("hold-music")
+        assert before.end == pytest.approx(2.0)
+        assert after.start == pytest.approx(5.0)
+        assert len(call.human(ANN).heard("caller")) == 1, "the parties are not affected"
+
+
+async def test_whether_the_caller_has_the_ai() -> None:
+    async with simulate() as call, speaking_session() as session:
+        assert not call.caller.talks_to_ai
+        call.attach(session)
+        await session.start(Agent(instructions=""))
+        assert call.caller.talks_to_ai
+        session.output.set_audio_enabled(False)
+        assert not call.caller.talks_to_ai
+        session.output.set_audio_enabled(True)
+        session.input.set_audio_enabled(False)
+        assert not call.caller.talks_to_ai
+        session.input.set_audio_enabled(True)
+        await a_control().leave()
+        assert not call.caller.talks_to_ai
+        await session.say("Nobody hears this.").wait_for_playout()
+        assert call.caller.heard() == []
+
+
 # Many calls, and the end of a simulation.
 
 

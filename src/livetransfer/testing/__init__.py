@@ -1,4 +1,15 @@
-"""A phone call in memory, for tests of agents that transfer calls."""
+"""A phone call in memory, for tests of agents that transfer calls.
+
+With no server, no account and no waiting: time is virtual, the people are scripted, and what each
+party hears is on record.
+
+    async with simulate(humans={"+15550100": Human.accepts(after=2)}) as call:
+        await session.start(MyAgent())
+        await session.run(user_input="I want to talk to a person")
+        assert call.caller.talks_to("+15550100")
+
+With `call.attach(session)` the caller also hears what the AI says, and the AI what the caller says.
+"""
 
 from __future__ import annotations
 

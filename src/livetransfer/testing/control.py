@@ -280,6 +280,7 @@ class SimControl:
 
         async def act() -> None:
             self.simulation.ai_present = False
+            self.simulation.tape.mute()
 
         await self.simulation.verb("leave", {}, act, control=self)
 

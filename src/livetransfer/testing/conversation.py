@@ -66,6 +66,9 @@ class SimSink:
                 f"a frame of {frame.sample_rate} Hz and {frame.num_channels} channels was written "
                 f"to a sink of {RATE} Hz and 1 channel"
             )
+        if self.closed:
+            await asyncio.sleep(0)  # a writer that does not notice must not block the loop
+            return
         while not self.closed and self.queued > 0 and self.queued + frame.duration > self._limit:
             # Waking up for every frame would cost much with hundreds of calls.
             room = self.queued + frame.duration - 0.75 * self._limit
@@ -126,8 +129,13 @@ class Ear:
 
     def party_left(self) -> None:
         """The party left the call."""
-        if self._closes:
+        if self._closes and not self._closed:
             self.session.shutdown(drain=False)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what the session says can be heard now."""
+        return not self._closed and self.session.output.audio_enabled
 
     @property
     def listens(self) -> bool:

@@ -40,6 +40,12 @@ class Caller(Party):
         """The identity of the caller's leg."""
         return [self.leg.identity]
 
+    @property
+    def talks_to_ai(self) -> bool:
+        """Whether the caller's session, if there is one, both hears and speaks to the caller."""
+        ear = self._simulation.ear(self.leg.identity)
+        return self.on_the_line and ear is not None and ear.speaks
+
     def hang_up(self, reason: str = "the caller hung up") -> None:
         """Leave the call now, if the caller is there; an attached session is closed."""
         if self.leaves(reason) and (ear := self._simulation.caller_ear) is not None:

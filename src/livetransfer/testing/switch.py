@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from .faults import Faults
 from .parties import Human
 from .party import Party
 from .people import Caller, Phone
+from .scripts import Scripts
 from .sounds import Sound
 from .tape import Tape
 
@@ -64,7 +65,7 @@ class Verb:
     error: BaseException | None = None
 
 
-class Switch:
+class Switch(Scripts):
     """What carries one simulated call; its user's side is `Simulation`.
 
     Times are in seconds since it began. The attributes are those of `Simulation`.
@@ -83,6 +84,7 @@ class Switch:
         bridge: BridgeMode,
         queue: float,
     ) -> None:
+        super().__init__()
         self.clock = clock
         self.latency = latency
         self.faults = Faults()
@@ -102,12 +104,9 @@ class Switch:
         self.controls: list[SimControl] = []
         self.caller_ear: Ear | None = None
         self._identities: set[str] = {self.caller.leg.identity}
-        self._context = contextvars.copy_context()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
         self._lost: str | None = None
+        self._outage_until = 0.0
         self._joined = asyncio.Event()
-        self._errors: list[BaseException] = []
 
     @property
     def now(self) -> float:
@@ -147,6 +146,8 @@ class Switch:
         try:
             self._check_call(name)
             await asyncio.sleep(self.latency.rpc)
+            if self.now < self._outage_until:
+                await asyncio.sleep(self._outage_until - self.now)
             self._check_call(name)
             return await self.faults.around(name, act, undo, spared)
         except BaseException as error:
@@ -167,11 +168,14 @@ class Switch:
         return self.caller.on_the_line or any(p.on_the_line for p in self.humans.values())
 
     def emit(self, event: ControlEvent) -> None:
-        """Record `event` and tell the listeners, on the next turn of the loop."""
+        """Record `event` and tell the listeners: on the next turn of the loop, after an outage."""
         self.events.append((self.now, event))
         loop = asyncio.get_running_loop()
         for control in self.controls:
-            loop.call_soon(control.deliver, event)
+            if self.now < self._outage_until:
+                self.later(self._outage_until - self.now, functools.partial(control.deliver, event))
+            else:
+                loop.call_soon(control.deliver, event)
 
     def lose(self, reason: str = "the room was deleted", *, parties_leave: bool = True) -> None:
         """The call is lost: no verb works any more.
@@ -184,42 +188,25 @@ class Switch:
         if self._lost is not None:
             return
         self._lost = reason
+        self.tape.mute()
         if parties_leave:
             self.tape.leave(self.caller.leg.identity)
             for phone in self.humans.values():
                 for ring in phone.rings:
                     phone.end(ring, reason, code=0)
+            if self.caller_ear is not None:
+                self.caller_ear.party_left()
+        self._outage_until = 0.0
         self.emit(CallLost(reason))
 
-    # Scripts.
+    def outage(self, seconds: float) -> None:
+        """The connection to the call is gone for so many seconds, then it is resumed.
 
-    def later(self, seconds: float, act: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call `act` after so many seconds, unless the simulation is over."""
-
-        def run() -> None:
-            self._timers.discard(timer)
-            act()
-
-        loop = asyncio.get_running_loop()
-        timer = self._context.run(loop.call_later, seconds, run)
-        self._timers.add(timer)
-        return timer
-
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
-        """Run `coroutine`, in the context in which the simulation began, until it is over."""
-        task: asyncio.Task[None] = self._context.run(asyncio.create_task, coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.failed(error)
-
-    def failed(self, error: BaseException) -> None:
-        """Remember an error of a script or a listener; `simulate` raises it at its end."""
-        self._errors.append(error)
+        Meanwhile nobody hears the AI or its music, verbs wait, and events come at its end; the
+        parties stay.
+        """
+        self._outage_until = self.now + seconds
+        self.tape.mute(seconds)
 
     # Legs.
 
@@ -282,6 +269,8 @@ class Switch:
     def ear(self, identity: str) -> Ear | None:
         """Return the session that listens to `identity` now."""
         ears: list[Ear | None]
+        if not self.ai_present or self._lost is not None or self.now < self._outage_until:
+            return None
         if identity == self.caller.leg.identity:
             ears = [self.caller_ear]
         else:
@@ -296,22 +285,11 @@ class Switch:
     async def aclose(self) -> None:
         """End it: the call is lost to whoever still listens, and what was opened is closed."""
         running = any(call.ended is None for call in self.calls)
+        if self.caller_ear is not None:
+            self.caller_ear.release()
         if running or any(control.listeners for control in self.controls):
             self.lose("the simulation is over")
             await asyncio.sleep(0.05)
-        for timer in self._timers:
-            timer.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self.stop()
         for control in self.controls:
             await control.aclose()
-        if self.caller_ear is not None:
-            self.caller_ear.release()
-
-    def raise_errors(self) -> None:
-        """Raise the first error of a script or a listener, if there was one."""
-        if self._errors:
-            raise self._errors[0]

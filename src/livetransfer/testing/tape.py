@@ -59,6 +59,7 @@ class Tape:
         self._lines: dict[str, list[_Span]] = {}
         self._links: list[_Span] = []
         self._sounded: dict[str, asyncio.Event] = {}
+        self._mute: list[tuple[float, float]] = []
 
     # Who is there, and who is joined to whom.
 
@@ -97,6 +98,10 @@ class Tape:
         """Whether both hear each other now."""
         pair = {one, other}
         return any(link.end is None and link.between == pair for link in self._links)
+
+    def mute(self, seconds: float = float("inf")) -> None:
+        """Nobody hears what has an audience (the AI and its music) for so many seconds."""
+        self._mute.append((self.now(), self.now() + seconds))
 
     def presence(self, identity: str) -> list[tuple[float, float]]:
         """The times at which `identity` was on the line."""
@@ -186,7 +191,10 @@ class Tape:
 
     def _windows(self, sound: Sound, identity: str) -> list[tuple[float, float]]:
         if sound.audience is not None:
-            return self.presence(identity) if identity in sound.audience else []
+            if identity not in sound.audience:
+                return []
+            here = self.presence(identity)
+            return _intersect(here, _complement(self._mute)) if self._mute else here
         pair = {sound.speaker, identity}
         return [(k.start, self._until(k)) for k in self._links if k.between == pair]
 
@@ -250,6 +258,13 @@ class Tape:
                 part = rendered[max(0, first + skip) : max(0, last + skip)]
                 total[first : first + len(part)] += part[: max(0, len(total) - first)]
         return np.clip(total, -32768, 32767).astype(np.int16)
+
+
+def _intersect(
+    one: list[tuple[float, float]], other: list[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    both = [(max(a, c), min(b, d)) for a, b in one for c, d in other]
+    return [(start, end) for start, end in both if start < end]
 
 
 def _complement(windows: list[tuple[float, float]]) -> list[tuple[float, float]]:
