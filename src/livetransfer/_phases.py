@@ -41,10 +41,11 @@ _LEAVE = frozenset({_P.RETURNED, _P.ENDED})
 
 TABLE: dict[Phase, frozenset[Phase]] = {
     _P.IDLE: frozenset({_P.ANNOUNCING}) | _LEAVE,
-    _P.ANNOUNCING: frozenset({_P.HOLDING, _P.REFERRING}) | _LEAVE,
-    _P.HOLDING: frozenset({_P.DIALLING, _P.REFERRING}) | _LEAVE,
-    _P.DIALLING: frozenset({_P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
-    _P.RINGING: frozenset({_P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
+    _P.ANNOUNCING: frozenset({_P.HOLDING, _P.REFERRING, _P.DIALLING}) | _LEAVE,
+    _P.HOLDING: frozenset({_P.DIALLING, _P.REFERRING, _P.BRIEFING}) | _LEAVE,
+    _P.DIALLING: frozenset({_P.DIALLING, _P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING})
+    | _LEAVE,
+    _P.RINGING: frozenset({_P.DIALLING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
     _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING}) | _LEAVE,
     _P.BRIDGING: frozenset({_P.BRIDGED, _P.HOLDING}) | _LEAVE,
     _P.BRIDGED: _LEAVE,
@@ -53,7 +54,7 @@ TABLE: dict[Phase, frozenset[Phase]] = {
     _P.RETURNED: frozenset(),
     _P.ENDED: frozenset(),
 }
-"""From each phase, the phases that may follow. HOLDING again is the next attempt."""
+"""From each phase, the phases that may follow. HOLDING, or DIALLING, again is the next attempt."""
 
 
 class IllegalMove(RuntimeError):

@@ -45,6 +45,9 @@ BRIDGE_LIMIT = 5.0
 REFER_ANSWER_LIMIT = 2.0
 """Seconds that the answer to a REFER may come after the caller has left (measured: about 1 s)."""
 
+LAST_SENTENCE_LIMIT = 3.0
+"""Seconds that the AI may go on with its sentence when the human has answered."""
+
 GOODBYE_LIMIT = 10.0
 """Seconds that a last sentence to the caller may take before the call is ended."""
 
@@ -127,6 +130,8 @@ class Run:
         ring_timeout: Seconds a phone may ring.
         max_hold: Seconds the caller may be on hold, over all attempts.
         after: What follows the bridge.
+        interruptible: Whether the caller may interrupt the AI at the beginning, because the two
+            go on talking.
     """
 
     def __init__(
@@ -142,6 +147,7 @@ class Run:
         ring_timeout: float,
         max_hold: float,
         after: After,
+        interruptible: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -152,6 +158,7 @@ class Run:
         self._claim, self._emit_to, self._announce = claim, emit, announce
         self._fallback, self._ring_timeout = fallback, ring_timeout
         self._max_hold, self._after = max_hold, after
+        self._interruptible = interruptible
         self._held_since: float | None = None
         self._human: HumanLeg | None = None
         self._destination: Destination | None = None
@@ -313,6 +320,21 @@ class Run:
             elif not task.cancelled():
                 task.exception()
 
+    @property
+    def on_hold(self) -> bool:
+        """Whether the caller is on hold."""
+        return self._held_since is not None
+
+    @property
+    def attempted(self) -> bool:
+        """Whether an attempt has been made before this one."""
+        return bool(self._attempts)
+
+    async def hold_when_quiet(self) -> None:
+        """Put a caller on hold who has been talking with the AI."""
+        await self.session.quiet(LAST_SENTENCE_LIMIT)
+        await self.hold()
+
     def new_human(self, destination: Destination) -> HumanLeg:
         """Return the leg of a new attempt: an identity that was never used before."""
         leg = Leg(f"human-{uuid.uuid4().hex[:12]}", destination)
@@ -374,7 +396,8 @@ class Run:
         unsubscribe = self.control.subscribe(self._on_control_event)
         watcher = keep(asyncio.create_task(self._watch_session(), name="livetransfer-closing"))
         try:
-            self.session.hold_the_floor()
+            if not self._interruptible:
+                self.session.hold_the_floor()
             if not self.control.caller_present:
                 self._stop(TransferStatus.CALLER_LEFT, "")
             outcome = await self._execute(protocol, destinations)
@@ -437,8 +460,7 @@ class Run:
             action = self._decide(attempt)
             if isinstance(action, (ReturnToAgent, HangUp)):
                 raise _GivenUp(action)
-            await self.guard(self.hold())
-            if self.phases.current is not Phase.HOLDING:
+            if self.on_hold and self.phases.current is not Phase.HOLDING:
                 self.phases.move(Phase.HOLDING)
             if isinstance(action, Next):
                 index += 1

@@ -109,6 +109,20 @@ class CallerSession:
             with contextlib.suppress(RuntimeError):
                 self._context.disallow_interruptions()
 
+    async def keep_talking(self, report: str) -> None:
+        """Answer the LLM's tool call with `report` now, so that the AI goes on talking."""
+        if self._context is not None:
+            await self._context.update(report)
+
+    async def quiet(self, limit: float) -> None:
+        """Let the AI end its sentence, for at most `limit` seconds, then interrupt it."""
+        speech = self.session.current_speech
+        if speech is None:
+            return
+        await asyncio.wait({asyncio.ensure_future(speech.wait_for_playout())}, timeout=limit)
+        with contextlib.suppress(RuntimeError):
+            await self.session.interrupt(force=True)
+
     async def announce(self, text: str | None) -> None:
         """Let what is being said play out, then say `text`, and wait until it was heard.
 

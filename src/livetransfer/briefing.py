@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from livekit.agents import Agent, StopResponse
@@ -31,6 +31,7 @@ __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
+Farewell = Literal["caller_left", "declined", "timed_out"]
 
 SUMMARY_LIMIT = 8.0
 """Seconds that writing the summary may take before a plain one is used."""
@@ -131,6 +132,8 @@ class BriefingAgent(Agent):
         self.accept_key = accept_key
         self.decline_key = decline_key
         self._request: BriefingRequest | None = None
+        self._persona: str | None = None
+        self._renewed = False
         self._voice: TTS[Any] | None = None
         self._writer: LLM[Any] | RealtimeModel | None = None
         self._summary: asyncio.Future[str] | None = None
@@ -198,7 +201,7 @@ class BriefingAgent(Agent):
             keys = f" You can also press {self.accept_key} for yes or {self.decline_key} for no."
         return f"May I connect you?{keys}"
 
-    def farewell(self, reason: Literal["caller_left", "declined", "timed_out"]) -> str | None:
+    def farewell(self, reason: Farewell) -> str | None:
         """Return what the human hears before the line is closed; None for nothing."""
         return {
             "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
@@ -299,7 +302,8 @@ class BriefingAgent(Agent):
         loop = asyncio.get_running_loop()
         self._answered, self._over = loop.create_future(), loop.create_future()
         self._verdict = loop.create_future()
-        await self.update_instructions(self._compose(request))
+        self._persona = str(self.instructions)
+        await self.update_instructions(self._compose(self._persona, request))
         prepared_voice = self._voice if type(self).tts_node is Agent.tts_node else None
         self._opening = PreparedSpeech(prepared_voice, self.opening())
         if summary is None:
@@ -317,15 +321,33 @@ class BriefingAgent(Agent):
 
     def _prepare_greeting(self, summary: asyncio.Future[str], voice: TTS[Any] | None) -> None:
         if (
-            not summary.cancelled()
+            not self._renewed
+            and not summary.cancelled()
             and summary.exception() is None
             and self._over is not None
             and not self._over.done()
         ):
             self._greeting = PreparedSpeech(voice, self.greeting(summary.result()))
 
-    def _compose(self, request: BriefingRequest) -> str:
-        parts = [str(self.instructions)]
+    async def renew(self, conversation: ChatContext) -> asyncio.Future[str] | None:
+        """Write the summary again if the conversation has gone on; None if it has not.
+
+        The opening then bridges the time until it is there.
+        """
+        request = self._request
+        if request is None or self._persona is None:
+            return None
+        if transcript(conversation) == transcript(request.conversation):
+            return None
+        self._request = replace(request, conversation=conversation)
+        await self.update_instructions(self._compose(self._persona, self._request))
+        self._greeting, self._renewed = None, True
+        self._summary = asyncio.ensure_future(self._write_summary(self._request))
+        return self._summary
+
+    @staticmethod
+    def _compose(persona: str, request: BriefingRequest) -> str:
+        parts = [persona]
         if request.instructions:
             parts.append(f"Stress this in the briefing: {request.instructions}")
         lines = transcript(request.conversation)

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from livekit.agents import AgentSession, RunContext
 
 from ._after import After
+from ._briefing_line import BriefingLine
 from ._options import check_choice, check_seconds
 from ._phases import Phase
 from ._resolve import Bridge, claim, resolve_control
@@ -19,7 +20,7 @@ from ._session import CallerSession
 from ._speech import PreparedSpeech
 from ._teardown import keep
 from .briefing import BriefingAgent, BriefingRequest, Verdict
-from .control import BridgeMode, Conversation
+from .control import BridgeMode
 from .destination import Allowed, Destination, check_allowed
 from .errors import CallControlError, ConfigurationError
 from .events import SummaryWritten, TransferEvent
@@ -33,8 +34,16 @@ __all__ = ["WarmTransfer"]
 
 logger = logging.getLogger("livetransfer")
 
-FAREWELL_LIMIT = 5.0
-"""Seconds that the last sentence to the human may take before the line is closed."""
+WhileRinging = Literal["music", "conversation"]
+
+MEANWHILE = (
+    "A colleague is being called. Go on talking with the caller meanwhile: say that it may take a "
+    "moment, and ask for what the colleague will need to know. Do not transfer again."
+)
+"""What the LLM is told when the phone rings and it goes on talking."""
+
+INTRODUCTION_LIMIT = 15.0
+"""Seconds that the introduction may take."""
 
 READY_LIMIT = 5.0
 """Seconds, from the answer, until the briefing's line has to be there."""
@@ -71,6 +80,9 @@ class WarmTransfer:
         department: What a Router is asked for.
         allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
         max_hold: Seconds that the caller may be on hold, over all attempts.
+        while_ringing: ``"music"``: on hold. ``"conversation"``: the AI goes on talking with the
+            caller, who is put on hold only when a person has answered; the tool answers the LLM
+            at once and reports later. What is said meanwhile is in the briefing.
         on_event: Called with each TransferEvent.
 
     Raises:
@@ -97,6 +109,7 @@ class WarmTransfer:
         department: str | None = None,
         allowed: Allowed | None = None,
         max_hold: float = 180.0,
+        while_ringing: WhileRinging = "music",
         on_event: Callable[[TransferEvent], None] | None = None,
     ) -> None:
         self._targets = validate_targets(to)
@@ -117,6 +130,9 @@ class WarmTransfer:
         self._department = department
         self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
         self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
+        self._while_ringing: WhileRinging = check_choice(
+            "while_ringing", while_ringing, WhileRinging
+        )
         self._on_event = on_event
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
@@ -186,6 +202,7 @@ class WarmTransfer:
                 ring_timeout=self._ring_timeout,
                 max_hold=self._max_hold,
                 after=self._after,
+                interruptible=self._while_ringing == "conversation",
             )
             return await run.execute(_Warm(self, session), destinations)
 
@@ -202,15 +219,18 @@ class _Warm:
 
     async def attempt(self, run: Run, destination: Destination) -> BridgeMode:
         """Dial, brief and bridge one destination."""
-        if run.phases.current is not Phase.HOLDING:
-            run.phases.move(Phase.HOLDING)
+        if self._transfer._while_ringing == "music" or run.on_hold:
+            if run.phases.current is not Phase.HOLDING:
+                run.phases.move(Phase.HOLDING)
+            await run.guard(run.hold())
+        elif not run.attempted:
+            await run.guard(self._session.keep_talking(MEANWHILE))
         human = run.new_human(destination)
-        agent = self._transfer._briefing()
-        await run.guard(run.hold())
-        line = _BriefingLine(run, human, agent)
+        line = BriefingLine(run, human, self._transfer._briefing())
         ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
         run.attempt_teardown.push("briefing line", lambda: line.aclose(ready))
         await run.dial(human)
+        held = await self._hold_at_the_answer(run, line)
         run.phases.move(Phase.BRIEFING)
         verdict = await self._brief(run, human, line, ready)
         if verdict.kind != "accepted":
@@ -218,11 +238,27 @@ class _Warm:
                 await line.farewell("declined")
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
         line.hush()
+        if held is not None:
+            await run.guard(_awaiting(held), human=human)
         mode = await run.bridge(human)
         await self._introduce(run, human)
         return mode
 
-    async def _prepare(self, run: Run, line: _BriefingLine, destination: Destination) -> None:
+    async def _hold_at_the_answer(self, run: Run, line: BriefingLine) -> asyncio.Task[None] | None:
+        """After a conversation while it rang: brief on all of it, and put the caller on hold."""
+        if run.on_hold:
+            return None
+        run.phases.move(Phase.HOLDING)
+        conversation = self._session.session.history.copy()
+        renewed = await line.agent.renew(conversation)
+        if renewed is not None:
+            self._summary = renewed
+            renewed.add_done_callback(lambda done: _tell_summary(run, done))
+        held = keep(asyncio.create_task(run.hold_when_quiet(), name="livetransfer-hold"))
+        run.attempt_teardown.push("hold", lambda: _cancelled(held))
+        return held
+
+    async def _prepare(self, run: Run, line: BriefingLine, destination: Destination) -> None:
         """While it rings: write the summary, synthesise its first words, open the line."""
         agent = line.agent
         transfer, session = self._transfer, self._session
@@ -245,7 +281,7 @@ class _Warm:
         await line.open(session)
 
     async def _brief(
-        self, run: Run, human: HumanLeg, line: _BriefingLine, ready: asyncio.Task[None]
+        self, run: Run, human: HumanLeg, line: BriefingLine, ready: asyncio.Task[None]
     ) -> Verdict:
         agent, seconds = line.agent, self._transfer._briefing_timeout
         human.on_key = agent.on_key
@@ -269,7 +305,7 @@ class _Warm:
         finally:
             human.on_key = None
 
-    async def _conversation(self, line: _BriefingLine, ready: asyncio.Task[None]) -> Verdict:
+    async def _conversation(self, line: BriefingLine, ready: asyncio.Task[None]) -> Verdict:
         line.agent.human_answered()
         done, _ = await asyncio.wait({ready}, timeout=READY_LIMIT)
         if not done:
@@ -283,73 +319,11 @@ class _Warm:
         if speech is None:
             return
         try:
-            await asyncio.wait_for(_speak_to_both(run, human, speech), FAREWELL_LIMIT + 10)
+            await asyncio.wait_for(_speak_to_both(run, human, speech), INTRODUCTION_LIMIT)
         except Exception:
             logger.warning("the introduction could not be spoken", exc_info=True)
         finally:
             await speech.aclose()
-
-
-class _BriefingLine:
-    """The line on which one briefing is held, and the session on it."""
-
-    def __init__(self, run: Run, human: HumanLeg, agent: BriefingAgent) -> None:
-        self._run, self._human, self.agent = run, human, agent
-        self._line: Conversation | None = None
-        self._session: AgentSession[Any] | None = None
-
-    async def open(self, caller: CallerSession) -> None:
-        """Open the line and start the briefing's session on it; it greets at the answer."""
-        session: AgentSession[Any] = AgentSession(
-            **_models(caller), aec_warmup_duration=None, user_away_timeout=None
-        )
-        self._line = await self._run.control.open_conversation(self._human.leg.identity)
-        session.on("close", self._on_close)
-        self._session = session
-        await self._line.start(session, self.agent)
-
-    def _on_close(self, event: Any) -> None:
-        error = getattr(event, "error", None)
-        self.agent.decide(Verdict("failed", f"the briefing broke down: {error}" if error else None))
-
-    def hush(self) -> None:
-        """Say nothing more; the line is about to be joined."""
-        if self._session is not None:
-            with contextlib.suppress(RuntimeError):
-                self._session.interrupt(force=True)
-            if self._session.output.audio is not None:
-                self._session.output.set_audio_enabled(False)
-            if self._session.input.audio is not None:
-                self._session.input.set_audio_enabled(False)
-
-    async def farewell(self, reason: Any) -> None:
-        """Tell the human why the line is about to be closed; bounded, and it never raises."""
-        text = self.agent.farewell(reason)
-        if text is None or self._session is None:
-            return
-        try:
-            with contextlib.suppress(RuntimeError):
-                self._session.interrupt(force=True)
-            handle = self._session.say(text, allow_interruptions=False)
-            gone = self._human.broken
-            await asyncio.wait(
-                {asyncio.ensure_future(handle.wait_for_playout()), gone},
-                timeout=FAREWELL_LIMIT,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        except Exception:
-            logger.warning("the human could not be told goodbye", exc_info=True)
-
-    async def aclose(self, ready: asyncio.Task[None]) -> None:
-        """Close the line, also one that is still being opened."""
-        await self.agent.release()
-        if not ready.done():
-            ready.cancel()
-            await asyncio.wait({ready})
-        if self._session is not None:
-            self._session.off("close", self._on_close)
-        if self._line is not None:
-            await self._line.aclose()
 
 
 def _factory(
@@ -364,17 +338,20 @@ def _factory(
     raise ConfigurationError("briefing", briefing, "pass a BriefingAgent, or a factory of them")
 
 
-def _models(caller: CallerSession) -> dict[str, Any]:
-    """The caller's models serve the briefing too; sessions close their streams, never models."""
-    found = {kind: caller.model(kind) for kind in ("stt", "vad", "llm", "tts")}
-    return {kind: model for kind, model in found.items() if model is not None}
-
-
 def _userdata(session: CallerSession) -> Any:
     try:
         return session.session.userdata
     except ValueError:
         return None
+
+
+async def _awaiting(task: asyncio.Task[None]) -> None:
+    await asyncio.shield(task)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _tell_summary(run: Run, done: asyncio.Future[str]) -> None:

@@ -37,6 +37,7 @@ from livetransfer.testing.models import ScriptedLLM, ScriptedTTS
 
 from .transfers import RULES, rig
 
+LATE = ("background tool calls", "I am sorry, nobody is free.")
 ANN, BOB = "+15550100", "+15550101"
 
 
@@ -463,3 +464,68 @@ async def test_a_session_without_a_room() -> None:
     session: AgentSession[Any] = AgentSession()
     with pytest.raises(ConfigurationError, match="context"):
         await WarmTransfer(ANN).run(session)
+
+
+async def test_the_ai_goes_on_talking_while_it_rings() -> None:
+    rules: Any = [
+        (r"Caller:(.|\n)*4711", "The caller wants a person and is customer 4711."),
+        *RULES[:2],
+        ("being called", "I am calling them. What is your customer number?"),
+        ("4711", "Thank you."),
+        *RULES[2:],
+    ]
+    async with simulate(humans={ANN: Human.accepts(after=12)}) as call:
+        transfer = WarmTransfer(ANN, while_ringing="conversation")
+        async with rig(call, transfer.run, rules) as r:
+            r.ask()
+            call.at(6, lambda: call.caller.says("It is 4711."))
+            call.at(12, lambda: asking.append(call.caller.heard("hold-music")))
+            asking: list[object] = []
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.BRIDGED, outcome
+            assert asking == [[]]
+            text = call.caller.heard_text
+            assert "What is your customer number?" in text
+            assert "Thank you." in text
+            answered = call.human(ANN).rings[0].answered_at
+            assert answered is not None
+            music = call.caller.heard("hold-music")
+            assert answered <= music[0].start <= answered + 3.1
+            briefing = call.human(ANN).heard("briefing")
+            assert briefing[0].start - answered <= 0.6
+            assert "customer 4711" in call.human(ANN).heard_text
+            bridged, requests = call.now, len(r.llm.requests)
+            await asyncio.sleep(10)
+            assert len(r.llm.requests) == requests
+            assert not call.caller.heard("agent", start=bridged)
+            assert call.caller.talks_to(ANN)
+
+
+@pytest.mark.parametrize("human", [Human.busy(), Human.no_answer(), Human.declines(after=8)])
+async def test_when_nobody_comes_the_ai_that_went_on_talking_says_so(human: Human) -> None:
+    rules: Any = [("being called", "I am calling them."), LATE, *RULES]
+    async with simulate(humans={ANN: human}) as call:
+        transfer = WarmTransfer(ANN, while_ringing="conversation", ring_timeout=10)
+        async with rig(call, transfer.run, rules) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert not outcome.succeeded
+            await asyncio.sleep(8)
+            assert "nobody is free" in call.caller.heard("agent")[-1].text
+            assert r.session.input.audio_enabled
+            assert not call.human(ANN).on_the_line
+        assert call.leftovers() == []
+
+
+async def test_the_caller_hangs_up_while_talking_and_it_rings() -> None:
+    rules: Any = [("being called", "I am calling them."), LATE, *RULES]
+    async with simulate(humans={ANN: Human.no_answer()}) as call:
+        transfer = WarmTransfer(ANN, while_ringing="conversation")
+        async with rig(call, transfer.run, rules) as r:
+            r.ask()
+            call.at(5, call.caller.hang_up)
+            assert (await r.outcome()).status is TransferStatus.CALLER_LEFT
+            ended = call.human(ANN).rings[0].ended_at
+            assert ended is not None
+            assert ended < 6
+        assert call.leftovers() == []

@@ -1,0 +1,96 @@
+"""The line on which one briefing is held, and the AgentSession on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from livekit.agents import AgentSession
+
+from ._run import HumanLeg, Run
+from ._session import CallerSession
+from .briefing import BriefingAgent, Farewell, Verdict
+from .control import Conversation
+
+__all__ = ["BriefingLine"]
+
+logger = logging.getLogger("livetransfer")
+
+FAREWELL_LIMIT = 5.0
+"""Seconds that the last sentence to the human may take before the line is closed."""
+
+
+class BriefingLine:
+    """Opened while the phone rings, closed with the attempt; the leg is not its own.
+
+    Args:
+        run: The run.
+        human: The leg.
+        agent: Who briefs.
+    """
+
+    def __init__(self, run: Run, human: HumanLeg, agent: BriefingAgent) -> None:
+        self._run, self._human, self.agent = run, human, agent
+        self._line: Conversation | None = None
+        self._session: AgentSession[Any] | None = None
+
+    async def open(self, caller: CallerSession) -> None:
+        """Open the line and start the briefing's session on it; it greets at the answer."""
+        session: AgentSession[Any] = AgentSession(
+            **_models(caller), aec_warmup_duration=None, user_away_timeout=None
+        )
+        self._line = await self._run.control.open_conversation(self._human.leg.identity)
+        session.on("close", self._on_close)
+        self._session = session
+        await self._line.start(session, self.agent)
+
+    def _on_close(self, event: Any) -> None:
+        error = getattr(event, "error", None)
+        self.agent.decide(Verdict("failed", f"the briefing broke down: {error}" if error else None))
+
+    def hush(self) -> None:
+        """Say nothing more; the line is about to be joined."""
+        if self._session is not None:
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            if self._session.output.audio is not None:
+                self._session.output.set_audio_enabled(False)
+            if self._session.input.audio is not None:
+                self._session.input.set_audio_enabled(False)
+
+    async def farewell(self, reason: Farewell) -> None:
+        """Tell the human why the line is about to be closed; bounded, and it never raises."""
+        text = self.agent.farewell(reason)
+        if text is None or self._session is None:
+            return
+        try:
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            handle = self._session.say(text, allow_interruptions=False)
+            gone = self._human.broken
+            await asyncio.wait(
+                {asyncio.ensure_future(handle.wait_for_playout()), gone},
+                timeout=FAREWELL_LIMIT,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except Exception:
+            logger.warning("the human could not be told goodbye", exc_info=True)
+
+    async def aclose(self, ready: asyncio.Task[None]) -> None:
+        """Close the line, also one that is still being opened."""
+        await self.agent.release()
+        if not ready.done():
+            ready.cancel()
+            await asyncio.wait({ready})
+        if self._session is not None:
+            self._session.off("close", self._on_close)
+        if self._line is not None:
+            await self._line.aclose()
+
+
+def _models(caller: CallerSession) -> dict[str, Any]:
+    """The caller's models serve the briefing too; sessions close their streams, never models."""
+    found = {kind: caller.model(kind) for kind in ("stt", "vad", "llm", "tts")}
+    return {kind: model for kind, model in found.items() if model is not None}
