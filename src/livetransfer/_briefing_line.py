@@ -10,7 +10,7 @@ from typing import Any
 from livekit.agents import AgentSession
 
 from ._run import HumanLeg, Run
-from ._session import CallerSession
+from ._session import CallerSession, speak
 from .briefing import BriefingAgent, Farewell, Verdict
 from .control import Conversation
 
@@ -68,7 +68,9 @@ class BriefingLine:
         try:
             with contextlib.suppress(RuntimeError):
                 self._session.interrupt(force=True)
-            handle = self._session.say(text, allow_interruptions=False)
+            handle = speak(self._session, text, self._session.llm)
+            if handle is None:
+                return
             gone = self._human.broken
             await asyncio.wait(
                 {asyncio.ensure_future(handle.wait_for_playout()), gone},

@@ -25,7 +25,7 @@ from livekit.agents.voice import SpeechHandle
 
 from .errors import ConfigurationError
 
-__all__ = ["CallerSession", "Context", "session_of"]
+__all__ = ["CallerSession", "Context", "session_of", "speak"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -155,15 +155,7 @@ class CallerSession:
 
     def speak(self, text: str) -> SpeechHandle | None:
         """Say `text` to the caller in the AI's voice; None where it has none."""
-        try:
-            return self.session.say(text, allow_interruptions=False)
-        except RuntimeError:
-            if not isinstance(self.llm, RealtimeModel):
-                logger.warning("there is no voice to speak with", exc_info=True)
-                return None
-        return self.session.generate_reply(
-            instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
-        )
+        return speak(self.session, text, self.llm)
 
     def detach(self) -> None:
         """From now on the session hears and says nothing, until `restore`. Idempotent."""
@@ -255,6 +247,21 @@ class CallerSession:
                 await handle.wait_if_not_interrupted([closed])
         finally:
             self.session.off("close", on_close)
+
+
+def speak(
+    session: AgentSession[Any], text: str, llm: LLM[Any] | RealtimeModel | None
+) -> SpeechHandle | None:
+    """Say `text`, uninterrupted, by the TTS or else by a realtime `llm`; None by neither."""
+    try:
+        return session.say(text, allow_interruptions=False)
+    except RuntimeError:
+        if not isinstance(llm, RealtimeModel):
+            logger.warning("there is no voice to speak with", exc_info=True)
+            return None
+    return session.generate_reply(
+        instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
+    )
 
 
 def _silence(event: SpeechCreatedEvent) -> None:

@@ -76,7 +76,7 @@ class WarmTransfer:
             leaves, the caller is back with the AI. ``"leave"``: the AI leaves at the bridge, and
             nobody watches.
         caller: The identity of the caller's participant, where it cannot be found by itself.
-        introduction: A sentence that both hear at the bridge.
+        introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
         allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
         max_hold: Seconds that the caller may be on hold, over all attempts.
@@ -317,6 +317,9 @@ class _Warm:
         """Let both hear the introduction; where it cannot be spoken, they just talk."""
         speech = self._introduction
         if speech is None:
+            return
+        if not speech.voiced:
+            logger.warning("the introduction needs a TTS; it was left out")
             return
         try:
             await asyncio.wait_for(_speak_to_both(run, human, speech), INTRODUCTION_LIMIT)
