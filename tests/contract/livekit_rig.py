@@ -195,12 +195,13 @@ class LiveKitRig:
 
     async def brief(self, conversation: Conversation) -> None:
         """Say the briefing for good."""
-        session: AgentSession[Any] = AgentSession()
+        session: AgentSession[Any] = AgentSession(vad=None)
         self._sessions.append(session)
         await conversation.start(session, Agent(instructions=""))
 
         async def words() -> AsyncIterator[rtc.AudioFrame]:
+            frame = tone_frame("briefing", 24_000)
             for _ in range(1200):
-                yield tone_frame("briefing", 24_000)
+                yield frame
 
         session.say("briefing", audio=words(), allow_interruptions=False)

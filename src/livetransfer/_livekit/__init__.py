@@ -15,7 +15,6 @@ from .caller import find_caller, find_room
 from .control import LiveKitControl
 from .events import RoomEvents
 from .joining import Bridge, choose
-from .repair import repair
 from .wire import Wire
 
 __all__ = ["Bridge", "LiveKitControl", "connect", "open_room_audio"]
@@ -55,18 +54,12 @@ async def connect_room(
     """
     wire = Wire.for_room(room)
     events = RoomEvents(room)
-    control = None
     try:
-        control = LiveKitControl(
-            wire, events, caller, choose(bridge, wire, events, caller, trunk_id)
-        )
-        # What a crashed worker left is repaired beside this: it must not delay the music.
-        control.start_repair(repair(wire))
-    finally:
-        if control is None:
-            events.close()
-            await wire.aclose()
-    return control
+        joining = choose(bridge, wire, events, caller, trunk_id)
+    except BaseException:
+        events.close()
+        raise
+    return LiveKitControl(wire, events, caller, joining)
 
 
 async def open_room_audio(room: rtc.Room, to: Sequence[str], name: str = "hold-music") -> AudioSink:

@@ -22,6 +22,7 @@ NUM_CHANNELS = 1
 QUEUE_MS = 400
 # A listener who is there subscribes within about 0.1 s; one who is not must not hold us up.
 FIRST_LISTENER = 0.3
+PUBLISH = 5.0
 UNPUBLISH = 2.0
 
 
@@ -61,14 +62,15 @@ class RoomAudio:
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_UNKNOWN, dtx=False)
         publishing = asyncio.ensure_future(room.local_participant.publish_track(track, options))
         try:
-            publication = await asyncio.shield(publishing)
+            publication = await asyncio.wait_for(asyncio.shield(publishing), PUBLISH)
         except BaseException as error:
             # Cancelled or not, what gets published all the same has to go again.
             publishing.add_done_callback(lambda done: _withdraw(room, done, lift))
             await source.aclose()
-            if isinstance(error, PublishTrackError):
+            if isinstance(error, (PublishTrackError, asyncio.TimeoutError)):
+                why = getattr(error, "message", "the room did not answer in time")
                 raise CallControlError(
-                    f"the track {name!r} could not be published: {error.message}",
+                    f"the track {name!r} could not be published: {why}",
                     status=TransferStatus.FAILED,
                 ) from error
             raise

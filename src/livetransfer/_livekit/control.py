@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from livekit import rtc
 
@@ -15,6 +14,7 @@ from .events import RoomEvents
 from .joining import Joining
 from .keys import send_keys
 from .refer import refer
+from .repair import Repair
 from .tasks import Tasks, finish
 from .wire import Wire
 
@@ -29,6 +29,8 @@ class LiveKitControl:
         events: Of the caller's room.
         caller: The caller's identity.
         joining: How humans are brought to the caller.
+
+    What a crashed worker left in the room is repaired beside the call.
     """
 
     def __init__(self, wire: Wire, events: RoomEvents, caller: str, joining: Joining) -> None:
@@ -38,6 +40,8 @@ class LiveKitControl:
         self._joining = joining
         self._tasks = Tasks()
         self._closed = False
+        self._repair = Repair(wire, events, self._tasks)
+        self._repair.start()
 
     @property
     def caller(self) -> Leg:
@@ -53,10 +57,6 @@ class LiveKitControl:
     def room(self) -> rtc.Room:
         """The caller's room."""
         return self._events.room
-
-    def start_repair(self, work: Coroutine[Any, Any, object]) -> None:
-        """Run `work` beside the call; it ends with this object at the latest."""
-        self._tasks.start(work, "repair")
 
     def subscribe(self, listener: Callable[[ControlEvent], None]) -> Callable[[], None]:
         """Call `listener` for each event from now on; the result unsubscribes it."""
@@ -166,6 +166,7 @@ class LiveKitControl:
         await finish(self._close(), 15.0)
 
     async def _close(self) -> None:
+        self._repair.close()
         try:
             await self._joining.aclose()
             await self._tasks.aclose(0.0)

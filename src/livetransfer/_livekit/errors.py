@@ -171,14 +171,24 @@ _BY_DISCONNECT = {
     rtc.DisconnectReason.USER_UNAVAILABLE: TransferStatus.NO_ANSWER,
     rtc.DisconnectReason.USER_REJECTED: TransferStatus.BUSY,
     rtc.DisconnectReason.SIP_TRUNK_FAILURE: _TRUNK,
+    # livekit-sip itself closed a leg that was not answered.
+    rtc.DisconnectReason.CLIENT_INITIATED: TransferStatus.NO_ANSWER,
+    rtc.DisconnectReason.PARTICIPANT_REMOVED: TransferStatus.FAILED,
+    rtc.DisconnectReason.ROOM_DELETED: TransferStatus.FAILED,
+    rtc.DisconnectReason.SERVER_SHUTDOWN: _TRUNK,
 }
 
 
 def classify_disconnect(reason: rtc.DisconnectReason.ValueType | None) -> Fault:
-    """Return what it means that a leg left, for `reason`, before it was answered."""
-    status = _BY_DISCONNECT.get(reason, TransferStatus.FAILED) if reason else TransferStatus.FAILED
-    name = rtc.DisconnectReason.Name(reason) if reason else "no reason given"
-    return Fault(status, text=f"the leg left: {name}")
+    """Return what it means that a leg left, for `reason`, before it was answered.
+
+    A leg that was lost, not closed, may have left a phone ringing.
+    """
+    if not reason or reason not in _BY_DISCONNECT:
+        return _unclear("the connection to the leg was lost")
+    return Fault(
+        _BY_DISCONNECT[reason], text=f"the leg left: {rtc.DisconnectReason.Name(reason).lower()}"
+    )
 
 
 def dial_failed(fault: Fault) -> DialFailed:

@@ -6,54 +6,84 @@ import asyncio
 
 from livekit.protocol import models as proto_models
 
+from livetransfer.control import ControlEvent, LegLeft
+
 from . import marks
-from .tasks import logger
+from .events import RoomEvents
+from .tasks import Tasks, logger
 from .wire import Wire
 
-__all__ = ["repair"]
+__all__ = ["Repair"]
 
 
-async def repair(wire: Wire) -> list[str]:
-    """Undo what agents that are not in the room any more had begun; return whom it concerned.
+class Repair:
+    """Undoes what agents that are not in the room any more had begun; owned by a control.
 
-    Whoever may not hear gets it back first; legs that were not bridged are hung up. Bridged
-    parties are left alone: they talk. What a request raises is logged: there may be nothing wrong.
+    The server may take some time to see that a worker has died, so it looks again when an agent
+    leaves whose marks it saw.
     """
-    try:
-        participants = await wire.participants()
-    except Exception:
-        logger.warning("the room could not be searched for what a crashed worker left")
-        return []
-    present = {p.identity for p in participants} | {wire.agent}
-    deaf = [p for p in participants if _orphaned(p, marks.GATED, present)]
-    legs = [
-        p
-        for p in participants
-        if marks.LEG in p.attributes
-        and _orphaned(p, marks.OWNER, present)
-        and p.attributes.get(marks.PHASE) != marks.BRIDGED
-    ]
-    await asyncio.gather(*(_hear(wire, p) for p in deaf if p not in legs))
-    await asyncio.gather(*(_hang_up(wire, p) for p in legs))
-    return [p.identity for p in [*deaf, *legs]]
+
+    def __init__(self, wire: Wire, events: RoomEvents, tasks: Tasks) -> None:
+        self._wire = wire
+        self._tasks = tasks
+        self._others: set[str] = set()
+        self._unsubscribe = events.subscribe(self._on_event)
+
+    def start(self) -> asyncio.Task[list[str]]:
+        """Look beside the call, which it must not delay."""
+        return self._tasks.start(self.run(), "repair")
+
+    async def run(self) -> list[str]:
+        """Repair what there is to repair; return whom it concerned.
+
+        Whoever may not hear gets it back; legs that were not bridged are hung up. Bridged parties
+        are left alone: they talk. What a request raises is logged: there may be nothing wrong.
+        """
+        try:
+            participants = await self._wire.participants()
+        except Exception:
+            logger.warning("the room could not be searched for what a crashed worker left")
+            return []
+        present = {p.identity for p in participants} | {self._wire.agent}
+        legs = [p for p in participants if self._orphaned(p, marks.OWNER, present) and _apart(p)]
+        deaf = [
+            p for p in participants if self._orphaned(p, marks.GATED, present) and p not in legs
+        ]
+        await asyncio.gather(*map(self._let_hear, deaf))
+        await asyncio.gather(*map(self._hang_up, legs))
+        return [p.identity for p in [*deaf, *legs]]
+
+    def close(self) -> None:
+        """Look no more."""
+        self._unsubscribe()
+
+    def _orphaned(
+        self, participant: proto_models.ParticipantInfo, mark: str, present: set[str]
+    ) -> bool:
+        owner = participant.attributes.get(mark, "")
+        if not owner or owner == self._wire.agent:
+            return False
+        self._others.add(owner)
+        return owner not in present
+
+    def _on_event(self, event: ControlEvent) -> None:
+        if isinstance(event, LegLeft) and event.identity in self._others:
+            self.start()
+
+    async def _let_hear(self, participant: proto_models.ParticipantInfo) -> None:
+        logger.warning("a participant that a crashed worker left deaf may hear again")
+        try:
+            await self._wire.allow_subscribing(participant.identity, participant.permission, True)
+        except Exception:
+            logger.warning("a deaf participant could not be let hear again")
+
+    async def _hang_up(self, participant: proto_models.ParticipantInfo) -> None:
+        logger.warning("a leg that a crashed worker left is hung up")
+        try:
+            await self._wire.remove(participant.identity)
+        except Exception:
+            logger.warning("a leg of a crashed worker could not be hung up")
 
 
-def _orphaned(participant: proto_models.ParticipantInfo, mark: str, present: set[str]) -> bool:
-    owner = participant.attributes.get(mark, "")
-    return bool(owner) and owner not in present
-
-
-async def _hear(wire: Wire, participant: proto_models.ParticipantInfo) -> None:
-    logger.warning("a participant that a crashed worker left deaf may hear again")
-    try:
-        await wire.allow_subscribing(participant.identity, participant.permission, True)
-    except Exception:
-        logger.warning("a deaf participant could not be let hear again")
-
-
-async def _hang_up(wire: Wire, participant: proto_models.ParticipantInfo) -> None:
-    logger.warning("a leg that a crashed worker left is hung up")
-    try:
-        await wire.remove(participant.identity)
-    except Exception:
-        logger.warning("a leg of a crashed worker could not be hung up")
+def _apart(participant: proto_models.ParticipantInfo) -> bool:
+    return participant.attributes.get(marks.PHASE) != marks.BRIDGED

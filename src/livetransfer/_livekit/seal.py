@@ -1,9 +1,10 @@
 """Seal: caller and human in one room do not hear each other until the bridge.
 
 Order of events, measured on a real server: the human may not subscribe from the moment his leg
-joins; the caller may not from the answer on; each is unsubscribed from the other; the human may
-again, then the caller, once the human's track is known or a short wait is over. A leg subscribes
-by itself and nobody is told, so every unsubscription is repeated for a while, also after that.
+joins; the caller may not from the answer on, unless the human's track was there long before; each
+is unsubscribed from the other; the human may again, then the caller, once the human's track is
+known or a short wait is over. A leg subscribes by itself and nobody is told, so every
+unsubscription is repeated for a while, also after that.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from .wire import Wire
 __all__ = ["Seal"]
 
 # Seconds between an unsubscription and its repeats: dense while a leg may be subscribing.
-REPEATS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
+REPEATS = (0.004, 0.006, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 # The leg subscribes right after its status becomes active, over the same connection.
-SETTLE = 0.012
+SETTLE = 0.004
+# By then a track that was published is unsubscribed for certain: most of the repeats are done.
+PARTED = 0.25
 # How long the caller goes without music for a human whose phone sends no audio yet.
 LATE_TRACK = 0.15
 
@@ -55,6 +58,8 @@ class Seal:
         self._unsealed = asyncio.Event()
         self._unsealed.set()
         self._human_track = asyncio.Event()
+        self._human_track_at: float | None = None
+        self._loop = asyncio.get_running_loop()
         self._include: Callable[[], None] | None = None
         self._answer: asyncio.Task[None] | None = None
         self._failed = False
@@ -146,25 +151,35 @@ class Seal:
     # What each step does.
 
     async def _close(self) -> None:
-        caller, human = self._gates[self._caller], self._gates[self._human]
         try:
-            await asyncio.gather(
-                caller.close(), human.close(), self._part(self._human), self._part(self._caller)
-            )
-            await asyncio.sleep(SETTLE)
-            await self._part(self._human)
-            await human.open()
-        except Exception as error:
+            await asyncio.gather(self._close_human(), self._close_caller())
+        except BaseException as error:
             # The caller comes first; the leg is hung up by whoever hears of this.
-            self._tasks.start(caller.release(), "ungate-caller")
-            raise seal_failed(classify(error)) from error
-        except asyncio.CancelledError:
-            self._tasks.start(caller.release(), "ungate-caller")
+            self._tasks.start(self._gates[self._caller].release(), "ungate-caller")
+            if isinstance(error, Exception):
+                raise seal_failed(classify(error)) from error
             raise
         self._repeat(self._human)
-        self._tasks.start(self._finish(caller), "seal-caller")
 
-    async def _finish(self, caller: Gate) -> None:
+    async def _close_human(self) -> None:
+        """The human's half: he may hear again once the caller's track is taken from him."""
+        began = self._loop.time()
+        await self._gates[self._human].close()
+        await asyncio.sleep(max(began + SETTLE - self._loop.time(), 0.0))
+        await self._part(self._human)
+        await self._gates[self._human].open()
+
+    async def _close_caller(self) -> None:
+        known = self._human_track_at
+        if known is not None and self._loop.time() - known > PARTED:
+            # Published while it rang: taken from the caller by now, before anything was in it.
+            await self._part(self._caller)
+            self._repeat(self._caller)
+            return
+        await self._gates[self._caller].close()
+        self._tasks.start(self._finish_caller(), "seal-caller")
+
+    async def _finish_caller(self) -> None:
         """The caller's half: it hears its music again once the human's track is taken from it."""
         try:
             await _either(self._human_track.wait(), self._unsealed.wait(), LATE_TRACK)
@@ -174,7 +189,7 @@ class Seal:
         except Exception as error:
             self._broken(error)
         finally:
-            await caller.release()
+            await self._gates[self._caller].release()
         self._repeat(self._caller)
 
     def _tracks_for(self, listener: str) -> list[str]:
@@ -235,7 +250,11 @@ class Seal:
         if self._events.has_answered(self._human):
             # Its new connection renews every subscription.
             self._tasks.start(self._rejoined(identity), "seal-rejoined")
-        elif identity == self._human:
+        elif identity == self._caller:
+            if self._human_track_at is not None:
+                self._human_track_at = self._loop.time()
+                self._tasks.start(self._parted(self._caller), "seal-rejoined")
+        else:
             # If this fails it is done again at the answer, when it matters.
             self._tasks.start(self._gates[identity].close(), "gate-human")
 
@@ -260,6 +279,7 @@ class Seal:
             return
         if participant.identity == self._human:
             self._human_track.set()
+            self._human_track_at = self._loop.time()
             self._tasks.start(self._parted(self._caller), "seal-track")
         elif participant.identity == self._caller:
             self._tasks.start(self._parted(self._human), "seal-track")

@@ -15,7 +15,7 @@ from livetransfer.status import TransferStatus
 from . import marks
 from .conversation import RoomConversation
 from .dial import Dial, hang_up
-from .errors import bridge_failed, classify
+from .errors import Fault, bridge_failed, classify
 from .events import RoomEvents
 from .route import complete, dial_request
 from .seal import Seal
@@ -56,7 +56,7 @@ class SharedRoom:
             attributes={
                 marks.LEG: self._caller,
                 marks.OWNER: self._wire.agent,
-                marks.PHASE: marks.RINGING if sealed else marks.BRIDGED,
+                marks.PHASE: marks.APART if sealed else marks.BRIDGED,
             },
         )
         leg = Leg(identity, destination)
@@ -86,7 +86,6 @@ class SharedRoom:
                         "the parties could not be kept apart in time", status=TransferStatus.FAILED
                     ) from error
                 raise
-            self._mark(identity, marks.SEALED)
         return leg
 
     async def open_conversation(self, identity: str) -> Conversation:
@@ -97,13 +96,13 @@ class SharedRoom:
         """See [`CallControl.seal`][livetransfer.control.CallControl.seal]."""
         seal = self._seal_of(leg.identity)
         await seal.reseal()
-        self._mark(leg.identity, marks.SEALED)
+        self._mark(leg.identity, marks.APART)
 
     async def bridge(self, leg: Leg) -> BridgeMode:
         """See [`CallControl.bridge`][livetransfer.control.CallControl.bridge]."""
         for identity in (self._caller, leg.identity):
             if not self._events.present(identity):
-                raise bridge_failed(classify(LookupError("one of them has left")))
+                raise bridge_failed(Fault(TransferStatus.FAILED, text="one of them has left"))
         seal = self._seal_of(leg.identity)
         try:
             await seal.open()
@@ -140,4 +139,16 @@ class SharedRoom:
             await finish(seal.aclose(), 8.0)
 
     def _mark(self, identity: str, phase: str) -> None:
-        self._tasks.start(self._wire.mark(identity, {marks.PHASE: phase}), "mark-leg")
+        self._tasks.start(self._marked(identity, phase), "mark-leg")
+
+    async def _marked(self, identity: str, phase: str) -> None:
+        # A bridged leg that still says "apart" would be hung up by `repair`, so this insists.
+        for pause in (0.2, 0.5, 1.0, None):
+            try:
+                await self._wire.mark(identity, {marks.PHASE: phase})
+            except Exception:
+                if pause is None or not self._events.present(identity):
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return

@@ -24,6 +24,7 @@ __all__ = ["REQUEST_TIMEOUT", "Wire"]
 
 REQUEST_TIMEOUT = 3.0
 """Seconds for a request that rings nobody; they take milliseconds."""
+KEEP_ALIVE = 120.0
 
 
 class Wire:
@@ -40,6 +41,7 @@ class Wire:
         self._key = key
         self._secret = secret
         self._api: api.LiveKitAPI | None = None
+        self._http: aiohttp.ClientSession | None = None
 
     @classmethod
     def for_room(cls, room: rtc.Room) -> Wire:
@@ -66,12 +68,14 @@ class Wire:
     def api(self) -> api.LiveKitAPI:
         """The client, made when it is first used."""
         if self._api is None:
-            self._api = api.LiveKitAPI(
-                self.url,
-                self._key,
-                self._secret,
+            # What was opened while it rang must still be open at the answer: there every
+            # millisecond counts, and a TLS handshake takes many.
+            self._http = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT),
-                failover=False,
+                connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE),
+            )
+            self._api = api.LiveKitAPI(
+                self.url, self._key, self._secret, session=self._http, failover=False
             )
         return self._api
 
@@ -187,9 +191,9 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close the HTTP connections. May be called again."""
-        client, self._api = self._api, None
-        if client is not None:
-            await client.aclose()
+        http, self._http, self._api = self._http, None, None
+        if http is not None:
+            await http.close()
 
 
 def duration(seconds: float) -> Duration:
