@@ -60,8 +60,11 @@ class ReferScript:
 class Rig(Protocol):
     """A caller on the line, who says the voice "caller", and a control over the call."""
 
-    control: CallControl
     refer_target: str
+
+    @property
+    def control(self) -> CallControl:
+        """The control over the call."""
 
     def human(self, script: Script) -> Destination:
         """Return how to dial the human, whose phone does what `script` says."""
