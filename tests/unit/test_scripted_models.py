@@ -92,6 +92,27 @@ async def test_a_tool_is_called_and_its_output_answered() -> None:
     assert agent.looked_up == ["7"]
 
 
+@pytest.mark.parametrize("realtime", [False, True])
+async def test_a_tool_that_may_not_be_called_is_not(realtime: bool) -> None:
+    rules: Any = [
+        ("order", ToolCall("cancel_everything")),
+        ("order", ToolCall("look_up", {"order": "7"})),
+        ("order", "I must not look."),
+    ]
+    model = ScriptedRealtimeModel(rules) if realtime else ScriptedLLM(rules)
+    agent = Clerk()
+    async with virtual_time(), session_with(model) as session:
+        await session.start(agent)
+        await session.generate_reply(user_input="My order?", tool_choice="none")
+        assert agent.looked_up == []
+        assert model.requests[-1].tools == ()
+        last = session.history.items[-1]
+        assert last.type == "message"
+        assert last.text_content == "I must not look."
+        await session.generate_reply(user_input="My order?")
+        assert agent.looked_up[0] == "7"
+
+
 async def test_a_function_may_be_the_script() -> None:
     async def script(chat_ctx: ChatContext, tools: list[Tool]) -> Reply:
         await asyncio.sleep(1.0)

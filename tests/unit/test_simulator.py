@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 import soundfile
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, function_tool
@@ -42,6 +43,7 @@ from livetransfer.testing import (
     Refer,
     Say,
     ScriptedLLM,
+    ScriptedRealtimeModel,
     ScriptedTTS,
     SimControl,
     Simulation,
@@ -569,6 +571,28 @@ async def test_a_briefing_is_a_real_conversation() -> None:
         assert call.leftovers() == []
 
 
+async def test_a_briefing_by_a_realtime_model() -> None:
+    class Realtime(Briefing):
+        async def on_enter(self) -> None:
+            self.session.generate_reply(instructions="Greet Ann.")
+
+    model = ScriptedRealtimeModel(
+        [("greet", "Ann, may I connect you?"), ("put them", ToolCall("connect_to_caller"))]
+    )
+    async with simulate({ANN: Human.accepts(after=1, by="voice")}) as call:
+        control = a_control()
+        leg = await dial(control)
+        line = await control.open_conversation(leg.identity)
+        session: AgentSession[Any] = AgentSession(
+            llm=model, vad=None, turn_handling={"turn_detection": None}
+        )
+        agent = Realtime()
+        await line.start(session, agent)
+        await asyncio.wait_for(agent.accepted.wait(), 30)
+        assert call.human(ANN).heard_text == "Ann, may I connect you?"
+        assert call.human(ANN).heard("briefing")[0].duration == pytest.approx(23 / 15, abs=0.01)
+
+
 async def test_accepting_waits_for_the_end_of_the_first_words() -> None:
     greeting = "Ann, I have a caller about a refund."
     async with simulate({ANN: Human.accepts(after=1, think=1.0)}) as call:
@@ -914,6 +938,19 @@ async def test_whether_the_caller_has_the_ai() -> None:
         assert not call.caller.talks_to_ai
         await session.say("Nobody hears this.").wait_for_playout()
         assert call.caller.heard() == []
+
+
+@pytest_asyncio.fixture
+async def fixture_call() -> AsyncIterator[Simulation]:
+    async with simulate({ANN: Human.silent()}) as call:
+        yield call
+
+
+async def test_it_may_be_a_fixture(fixture_call: Simulation) -> None:
+    if current_control.get() is None:
+        pytest.skip("this pytest-asyncio runs fixtures in a context of their own")
+    await dial(a_control())
+    assert fixture_call.human(ANN).on_the_line
 
 
 # Many calls, and the end of a simulation.

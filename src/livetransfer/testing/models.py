@@ -72,7 +72,8 @@ class Script:
     Args:
         rules: Pairs; the first that matches the last message or tool output counts. What to look
             for is a regular expression (found anywhere, case ignored) or a predicate; the reply
-            may be a function of the text. Or one function ``(chat_ctx, tools) -> reply``.
+            may be a function of the text. A pair that calls a tool which is not there, or may not
+            be called, does not match. Or one function ``(chat_ctx, tools) -> reply``.
         default: The reply where nothing matches.
     """
 
@@ -82,31 +83,44 @@ class Script:
         self.requests: list[Request] = []
 
     async def reply(
-        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], text: str | None = None
+        self,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        *,
+        text: str | None = None,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
     ) -> list[Part]:
         """Return the parts of the reply, and keep the request."""
         text = _last_text(chat_ctx) if text is None else text
-        names = tuple(llm.ToolContext(tools).function_tools)
+        offered = [] if tool_choice == "none" else tools
+        names = tuple(llm.ToolContext(offered).function_tools)
         request = Request(text, chat_ctx.copy(), names, asyncio.get_running_loop().time())
         self.requests.append(request)
         found: Any
         if callable(self._rules):
-            found = self._rules(chat_ctx, tools)
+            found = self._rules(chat_ctx, offered)
             if inspect.isawaitable(found):
                 found = await found
         else:
-            found = self._match(text)
-        if found is None:
-            return []
-        return [found] if isinstance(found, str | ToolCall | BaseException) else list(found)
+            found = self._match(text, names)
+        return _parts(found)
 
-    def _match(self, text: str) -> Reply:
+    def _match(self, text: str, tools: tuple[str, ...]) -> Reply:
         assert not callable(self._rules)
         for what, reply in self._rules:
             matched = re.search(what, text, re.I) if isinstance(what, str) else what(text)
             if matched:
-                return reply(text) if callable(reply) else reply
+                found = reply(text) if callable(reply) else reply
+                calls = [part.name for part in _parts(found) if isinstance(part, ToolCall)]
+                if all(name in tools for name in calls):
+                    return found
         return self._default
+
+
+def _parts(reply: Reply) -> list[Part]:
+    if reply is None:
+        return []
+    return [reply] if isinstance(reply, str | ToolCall | BaseException) else list(reply)
 
 
 def _last_text(chat_ctx: llm.ChatContext) -> str:
@@ -153,15 +167,29 @@ class ScriptedLLM(llm.LLM[Any]):
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> llm.LLMStream:
         """Return a stream with the reply."""
-        return _LLMStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
+        return _LLMStream(self, chat_ctx, tools or [], conn_options, tool_choice)
 
 
 class _LLMStream(llm.LLMStream):
+    def __init__(
+        self,
+        model: ScriptedLLM,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        conn_options: APIConnectOptions,
+        tool_choice: NotGivenOr[llm.ToolChoice],
+    ) -> None:
+        self._tool_choice = tool_choice
+        super().__init__(model, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+
     async def _run(self) -> None:
         assert isinstance(self._llm, ScriptedLLM)
         await asyncio.sleep(self._llm.latency)
         request_id = utils.shortuuid("scripted_")
-        for part in await self._llm.script.reply(self._chat_ctx, self._tools):
+        parts = await self._llm.script.reply(
+            self._chat_ctx, self._tools, tool_choice=self._tool_choice
+        )
+        for part in parts:
             if isinstance(part, BaseException):
                 raise part
             delta = llm.ChoiceDelta(role="assistant")

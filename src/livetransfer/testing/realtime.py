@@ -138,7 +138,8 @@ class ScriptedRealtimeSession(llm.RealtimeSession[Any]):
         """Reply to the last message or tool output, or else to `instructions`."""
         future = asyncio.get_running_loop().create_future()
         text = instructions if isinstance(instructions, str) else None
-        self._start(future, text, tools if isinstance(tools, list) else None)
+        offered = tools if isinstance(tools, list) else None
+        self._start(future, text, offered, tool_choice)
         return future
 
     def _start(
@@ -146,8 +147,9 @@ class ScriptedRealtimeSession(llm.RealtimeSession[Any]):
         future: asyncio.Future[llm.GenerationCreatedEvent] | None,
         text: str | None,
         tools: list[llm.Tool] | None = None,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
     ) -> None:
-        task = asyncio.create_task(self._reply(future, text, tools))
+        task = asyncio.create_task(self._reply(future, text, tools, tool_choice))
         self._replies[task] = future
         task.add_done_callback(self._replies.pop)
 
@@ -156,12 +158,15 @@ class ScriptedRealtimeSession(llm.RealtimeSession[Any]):
         future: asyncio.Future[llm.GenerationCreatedEvent] | None,
         text: str | None,
         tools: list[llm.Tool] | None,
+        tool_choice: NotGivenOr[llm.ToolChoice],
     ) -> None:
         await asyncio.sleep(self._model.latency)
         if future is not None and future.done():
             return  # it was cancelled: the speech was interrupted
         offered = self._tools.flatten() if tools is None else tools
-        parts = await self._model.script.reply(self._chat_ctx, offered, text)
+        parts = await self._model.script.reply(
+            self._chat_ctx, offered, text=text, tool_choice=tool_choice
+        )
         error = next((part for part in parts if isinstance(part, BaseException)), None)
         if error is not None:
             if future is not None:
