@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from e2e.stack import Stack, unavailable
+from tests.e2e.stack import Stack, unavailable
 
 from .livekit_rig import LiveKitRig
 from .rigs import Rig

@@ -14,15 +14,15 @@ import numpy as np
 from livekit import api, rtc
 from livekit.agents import Agent, AgentSession, utils
 
-from e2e import behaviour as phones
-from e2e import tones
-from e2e.call import Call
-from e2e.phone import Phone
-from e2e.stack import Stack
 from livetransfer._livekit import connect_room
 from livetransfer._livekit.control import LiveKitControl
 from livetransfer.control import AudioSink, Conversation
 from livetransfer.destination import Destination
+from tests.e2e import behaviour as phones
+from tests.e2e import tones
+from tests.e2e.call import Call
+from tests.e2e.phone import Phone
+from tests.e2e.stack import Stack
 
 from .rigs import TONES, Answers, Listener, ReferScript, Refuses, Script, Voice
 
