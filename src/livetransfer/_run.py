@@ -67,6 +67,12 @@ class AttemptOver(Exception):
         self.status, self.reason = status, reason
         self.sip_code, self.sip_reason = sip_code, sip_reason
 
+    @property
+    def cause(self) -> BaseException | None:
+        """The error behind it that is not one of ours."""
+        error = self.__cause__
+        return error.cause if isinstance(error, AttemptOver) else error
+
     @classmethod
     def by(cls, error: CallControlError) -> AttemptOver:
         """Return what an error of the call control means."""
@@ -415,7 +421,7 @@ class Run:
     async def _execute(
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
     ) -> TransferOutcome:
-        status, reason = TransferStatus.FAILED, None
+        status, reason, cause = TransferStatus.FAILED, None, None
         try:
             self.phases.move(Phase.ANNOUNCING)
             self.hold_line.prepare()
@@ -428,12 +434,12 @@ class Run:
             return await self._given_back(given_up.action)
         except Exception as error:
             logger.exception("a transfer failed because of an error")
-            reason = f"{type(error).__name__}: {error}"
+            reason, cause = f"{type(error).__name__}: {error}", error
         gone = status is TransferStatus.CALLER_LEFT
         self.phases.move(Phase.ENDED if gone else Phase.RETURNED)
         await self.teardown.run()
         self._claim.release()
-        return self._outcome(status, reason=reason)
+        return self._outcome(status, reason=reason, cause=cause)
 
     async def _attempts_at(
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
@@ -484,6 +490,7 @@ class Run:
             remaining=remaining,
             seconds_on_hold=now - self._held_since if self._held_since is not None else 0.0,
             earlier=tuple(self._attempts),
+            cause=over.cause,
         )
         self._attempts.append(attempt)
         return attempt
@@ -551,6 +558,7 @@ class Run:
             sip_reason=attempt.sip_reason,
             reason=attempt.reason,
             identity=attempt.human_identity,
+            cause=attempt.cause,
         )
 
     def _outcome(
@@ -561,6 +569,7 @@ class Run:
         sip_reason: str | None = None,
         reason: str | None = None,
         identity: str | None = None,
+        cause: BaseException | None = None,
     ) -> TransferOutcome:
         return TransferOutcome(
             status=status,
@@ -572,6 +581,7 @@ class Run:
             attempts=tuple(self._attempts),
             summary=self.summary,
             timings=self.phases.timings() | {"total": self.at},
+            cause=cause,
         )
 
 

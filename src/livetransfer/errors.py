@@ -54,11 +54,13 @@ class DestinationError(TransferError, ValueError):
     Attributes:
         field: The name of the offending field, for example ``"address"``.
         value: The offending value, as it was given.
+        remedy: What to do instead.
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field = field
         self.value = value
+        self.remedy = remedy
         super().__init__(f"{field}={value!r} cannot be used: {remedy}")
 
 
@@ -76,11 +78,13 @@ class ConfigurationError(TransferError, ValueError):
     Attributes:
         field: The name of the option.
         value: The value it had.
+        remedy: What to do instead.
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
         self.field = field
         self.value = value
+        self.remedy = remedy
         super().__init__(f"{field}={value!r}: {remedy}")
 
 

@@ -60,6 +60,7 @@ class Attempt:
         remaining: How many destinations of the list have not been tried yet.
         seconds_on_hold: How long the caller has been on hold in all, in seconds.
         earlier: The attempts before this one, oldest first.
+        cause: The error behind it, where there was one.
     """
 
     destination: Destination
@@ -72,6 +73,7 @@ class Attempt:
     remaining: int = 0
     seconds_on_hold: float = 0.0
     earlier: tuple[Attempt, ...] = ()
+    cause: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def retryable(self) -> bool:
@@ -130,6 +132,7 @@ class TransferOutcome:
         timings: Seconds spent in each phase, by the phase's name, plus ``"total"``.
         mode: How the two were joined; None when they were not.
         hung_up: Whether the fallback hung up the caller.
+        cause: The error behind it, where there was one.
     """
 
     status: TransferStatus
@@ -143,6 +146,7 @@ class TransferOutcome:
     timings: Mapping[str, float] = field(default_factory=dict)
     mode: BridgeMode | None = None
     hung_up: bool = False
+    cause: BaseException | None = field(default=None, repr=False, compare=False)
     _end: asyncio.Future[CallEnd] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -173,10 +177,11 @@ class TransferOutcome:
         """Return this outcome if it succeeded.
 
         Raises:
-            TransferFailed: It did not; the error has this outcome as ``.outcome``.
+            TransferFailed: It did not; the error has this outcome as ``.outcome``, and `cause`
+                as its own.
         """
         if not self.succeeded:
-            raise TransferFailed(self)
+            raise TransferFailed(self) from self.cause
         return self
 
     async def ended(self) -> CallEnd:
