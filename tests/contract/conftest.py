@@ -11,6 +11,7 @@ from tests.e2e.stack import Stack, unavailable
 
 from .livekit_rig import LiveKitRig
 from .rigs import Rig
+from .sim_rig import SimRig
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +31,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         started.stop()
 
 
-@pytest_asyncio.fixture(params=["livekit"])
+@pytest_asyncio.fixture(params=["livekit", "simulator"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """A call with a control over it. The simulator's rig goes here too."""
-    opened = await LiveKitRig(request.getfixturevalue("stack")).open()
+    """A call with a control over it."""
+    opened: LiveKitRig | SimRig
+    if request.param == "simulator":
+        opened = await SimRig().open()
+    else:
+        opened = await LiveKitRig(request.getfixturevalue("stack")).open()
     try:
         yield opened
     finally:

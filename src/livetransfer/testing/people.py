@@ -95,12 +95,14 @@ class Phone(Party):
     """A human's phone.
 
     Attributes:
+        scripts: What happens at each call to it; the last one stands for all that follow. May be
+            replaced.
         rings: Every call to it, in order.
     """
 
     def __init__(self, simulation: Switch, address: str, scripts: Sequence[Human]) -> None:
         super().__init__(simulation, address, address, pitch=130.0)
-        self._scripts = list(scripts)
+        self.scripts = list(scripts)
         self.rings: list[Ring] = []
 
     @property
@@ -120,7 +122,7 @@ class Phone(Party):
             DialFailed: It is in another call.
         """
         simulation = self._simulation
-        script = self._scripts[min(len(self.rings), len(self._scripts) - 1)]
+        script = self.scripts[min(len(self.rings), len(self.scripts) - 1)]
         if any(ring.ended_at is None for ring in self.rings):
             raise _refused(self.address, 486, "Busy Here")
         ring = Ring(leg, script, simulation.now)
