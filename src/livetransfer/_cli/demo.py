@@ -1,0 +1,79 @@
+"""`livetransfer demo`: a whole transfer with no server and no account, to see and to hear."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+__all__ = ["ScenarioName", "demo"]
+
+WATCHED = 5.0
+"""Seconds in which the call is shown to somebody at a terminal."""
+
+
+class ScenarioName(str, Enum):
+    """What can be shown."""
+
+    WARM = "warm"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    VOICEMAIL = "voicemail"
+    DECLINED = "declined"
+    COLD = "cold"
+
+
+def demo(
+    scenario: Annotated[
+        ScenarioName, typer.Option(help="What the other phone does; cold: no briefing.")
+    ] = ScenarioName.WARM,
+    out: Annotated[
+        Path, typer.Option(help="The folder for the recordings and the page.", file_okay=False)
+    ] = Path("livetransfer-demo"),
+    no_color: Annotated[bool, typer.Option("--no-color", help="Show no colours.")] = False,
+) -> None:
+    """Make a whole transfer on a simulated telephone network, and show what each side heard.
+
+    Needs no server, no account and no microphone. The time of the call is virtual, so it takes
+    seconds.
+    """
+    console = Console(no_color=no_color or None, highlight=False)
+    console.print("[dim]setting up ...[/]", end="\r") if console.is_terminal else None
+    # Imported here, because it takes a second and `livetransfer --help` should not.
+    from .files import write
+    from .rehearsal import rehearse
+    from .scenario import SCENARIOS
+    from .terminal import FANCY, play, signs_for
+
+    logging.getLogger("livekit").setLevel(logging.ERROR)
+    chosen = SCENARIOS[scenario.value]
+    recording = rehearse(chosen)
+    rule = "─" if signs_for(console) is FANCY else "-"
+    console.print(f"[bold]{chosen.title}[/], simulated: no server, no account", soft_wrap=True)
+    console.print(f"[dim]{rule * 60}[/]")
+    with ThreadPoolExecutor(1) as pool:
+        # Encoding takes seconds, in which there is something to see.
+        writing = pool.submit(write, recording, out)
+        play(recording, console, seconds=WATCHED)
+    try:
+        written = writing.result()
+    except OSError as error:
+        console.print(f"\n[red]The files cannot be written:[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    console.print(f"\n{escape(recording.told)}", soft_wrap=True)
+    console.print()
+    about = {
+        "timeline.html": "open this one in a browser: the whole call, to see and to hear",
+        "caller.wav": "what the caller heard",
+        "human.wav": "what the human heard",
+    }
+    for path in written:
+        console.print(f"  [bold]{escape(str(path))}[/]  [dim]{about[path.name]}[/]", soft_wrap=True)
+    others = ", ".join(name.value for name in ScenarioName if name is not scenario)
+    console.print(f"\n[dim]Others: livetransfer demo --scenario {others}[/]", soft_wrap=True)
