@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from .errors import ConfigurationError
 
-__all__ = ["check_choice", "check_seconds"]
+__all__ = ["check_choice", "check_key", "check_seconds"]
 
 
 def check_seconds(name: str, value: object, low: float, high: float) -> float:
@@ -18,6 +18,19 @@ def check_seconds(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigurationError(name, value, f"use {low:g} to {high:g} seconds")
     return float(value)
+
+
+def check_key(name: str, value: object) -> str | None:
+    """Return `value` if it is a key of a phone, or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) != 1 or value not in "0123456789*#ABCD":
+        raise ConfigurationError(name, value, "use one of 0-9, A-D, * and #, or None")
+    return value
 
 
 def check_choice(name: str, value: object, choices: Any) -> Any:

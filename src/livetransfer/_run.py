@@ -52,6 +52,11 @@ GOODBYE_LIMIT = 10.0
 """Seconds that a last sentence to the caller may take before the call is ended."""
 
 
+_CAN_EXIT = frozenset(
+    {Phase.HOLDING, Phase.DIALLING, Phase.RINGING, Phase.BRIEFING, Phase.REFERRING}
+)
+
+
 class AttemptOver(Exception):
     """An attempt ended without a bridge; the fallback decides."""
 
@@ -138,6 +143,7 @@ class Run:
         after: What follows the bridge.
         interruptible: Whether the caller may interrupt the AI at the beginning, because the two
             go on talking.
+        exit_key: The key that brings a caller on hold back to the AI.
     """
 
     def __init__(
@@ -154,6 +160,7 @@ class Run:
         max_hold: float,
         after: After,
         interruptible: bool = False,
+        exit_key: str | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -164,10 +171,12 @@ class Run:
         self._claim, self._emit_to, self._announce = claim, emit, announce
         self._fallback, self._ring_timeout = fallback, ring_timeout
         self._max_hold, self._after = max_hold, after
-        self._interruptible = interruptible
+        self._interruptible, self._exit_key = interruptible, exit_key
+        self.parting: Callable[[], Awaitable[None]] | None = None
         self._held_since: float | None = None
         self._human: HumanLeg | None = None
         self._destination: Destination | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._attempts: list[Attempt] = []
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self.phases = Phases(self._loop.time, self._phase_changed)
@@ -206,6 +215,9 @@ class Run:
             self._stop(TransferStatus.FAILED, event.reason or "the connection to the call was lost")
         elif isinstance(event, LegLeft) and event.identity == self.control.caller.identity:
             self._stop(TransferStatus.CALLER_LEFT, event.reason)
+        elif isinstance(event, KeyPressed) and event.identity == self.control.caller.identity:
+            if event.digit == self._exit_key and self.phases.current in _CAN_EXIT:
+                self._stop(TransferStatus.CANCELLED, "the caller pressed the exit key")
         elif human is None or event.identity != human.leg.identity:
             return
         elif isinstance(event, LegLeft):
@@ -430,8 +442,13 @@ class Run:
             return self._handed_over(mode)
         except Stopped as stopped:
             status, reason = stopped.status, stopped.reason or None
+            if status is TransferStatus.CANCELLED:
+                self._closing = keep(asyncio.create_task(self._close_attempt()))
+                return await self._given_back(ReturnToAgent(), self._outcome(status, reason=reason))
         except _GivenUp as given_up:
-            return await self._given_back(given_up.action)
+            return await self._given_back(
+                given_up.action, self._attempt_outcome(self._attempts[-1])
+            )
         except Exception as error:
             logger.exception("a transfer failed because of an error")
             reason, cause = f"{type(error).__name__}: {error}", error
@@ -505,7 +522,9 @@ class Run:
             return ReturnToAgent()
         return action
 
-    async def _given_back(self, action: ReturnToAgent | HangUp) -> TransferOutcome:
+    async def _given_back(
+        self, action: ReturnToAgent | HangUp, outcome: TransferOutcome
+    ) -> TransferOutcome:
         """Give the caller back to the AI, or end the call as the fallback says."""
         hang_up = isinstance(action, HangUp)
         self.phases.move(Phase.ENDED if hang_up else Phase.RETURNED)
@@ -524,14 +543,22 @@ class Run:
             tail.cancel()
             await asyncio.wait({tail})
         self._claim.release()
-        return replace(self._attempt_outcome(self._attempts[-1]), hung_up=hang_up)
+        return replace(outcome, hung_up=hang_up)
 
     async def _tail(self) -> None:
         """End the music when a voice takes over, then close what is left."""
         try:
             await self.hold_line.until_voice()
+            if self._closing is not None:
+                await asyncio.shield(self._closing)
         finally:
             await self.teardown.run()
+
+    async def _close_attempt(self) -> None:
+        """End the attempt under way while the caller is with the AI already."""
+        if self.parting is not None:
+            await self.parting()
+        await self.attempt_teardown.run()
 
     def _handed_over(self, mode: BridgeMode | None) -> TransferOutcome:
         """Give the call to the watch that carries what `after` promised."""

@@ -23,6 +23,7 @@ from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
 from typing_extensions import Self
 
+from ._options import check_key
 from ._speech import PreparedSpeech
 from .destination import Destination
 from .errors import ConfigurationError
@@ -31,7 +32,7 @@ __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
-Farewell = Literal["caller_left", "declined", "timed_out"]
+Farewell = Literal["caller_left", "cancelled", "declined", "timed_out"]
 
 SUMMARY_LIMIT = 8.0
 """Seconds that writing the summary may take before a plain one is used."""
@@ -124,13 +125,10 @@ class BriefingAgent(Agent):
         **options: Any,
     ) -> None:
         super().__init__(instructions=instructions, tools=list(tools), **options)
-        for name, key in (("accept_key", accept_key), ("decline_key", decline_key)):
-            if key is not None and (len(key) != 1 or key not in "0123456789*#ABCD"):
-                raise ConfigurationError(name, key, "use one of 0-9, A-D, * and #, or None")
         if accept_key is not None and accept_key == decline_key:
             raise ConfigurationError("decline_key", decline_key, "use another than accept_key")
-        self.accept_key = accept_key
-        self.decline_key = decline_key
+        self.accept_key = check_key("accept_key", accept_key)
+        self.decline_key = check_key("decline_key", decline_key)
         self._request: BriefingRequest | None = None
         self._persona: str | None = None
         self._renewed = False
@@ -174,7 +172,7 @@ class BriefingAgent(Agent):
             )
             ctx.add_message(role="user", content="\n".join(lines))
             try:
-                text = await asyncio.wait_for(_complete(self._writer, ctx), SUMMARY_LIMIT)
+                text = await asyncio.wait_for(complete(self._writer, ctx), SUMMARY_LIMIT)
                 if text:
                     return text
             except Exception:
@@ -205,6 +203,7 @@ class BriefingAgent(Agent):
         """Return what the human hears before the line is closed; None for nothing."""
         return {
             "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
+            "cancelled": "I am sorry, the caller does not need you any more. Goodbye.",
             "declined": "All right. Thank you, goodbye.",
             "timed_out": "I will take the caller back now. Thank you, goodbye.",
         }[reason]
@@ -408,7 +407,7 @@ def plain_summary(chat_ctx: ChatContext) -> str:
     return f"The caller said: {words[-300:]}"
 
 
-async def _complete(llm: LLM[Any], ctx: ChatContext) -> str:
+async def complete(llm: LLM[Any], ctx: ChatContext) -> str:
     parts = []
     async with llm.chat(chat_ctx=ctx) as stream:
         async for chunk in stream:

@@ -10,7 +10,7 @@ from typing import Any
 from livekit.agents import AgentSession, RunContext
 
 from ._after import After
-from ._options import check_choice, check_seconds
+from ._options import check_choice, check_key, check_seconds
 from ._phases import Phase
 from ._resolve import Bridge, claim, resolve_control
 from ._run import AttemptOver, Run
@@ -57,6 +57,7 @@ class ColdTransfer:
         department: What a Router is asked for.
         allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
         max_hold: Seconds that the caller may be on hold, over all attempts.
+        exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
         on_event: Called with each TransferEvent.
 
     Raises:
@@ -84,6 +85,7 @@ class ColdTransfer:
         department: str | None = None,
         allowed: Allowed | None = None,
         max_hold: float = 180.0,
+        exit_key: str | None = None,
         on_event: Callable[[TransferEvent], None] | None = None,
     ) -> None:
         self._targets = validate_targets(_extended(to, extensions))
@@ -108,6 +110,7 @@ class ColdTransfer:
         self._caller, self._department = caller, department
         self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
         self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
+        self._exit_key = check_key("exit_key", exit_key)
         self._on_event = on_event
         if isinstance(self._targets, tuple):
             for destination in self._targets:
@@ -174,6 +177,7 @@ class ColdTransfer:
                 ring_timeout=self._ring_timeout,
                 max_hold=self._max_hold,
                 after=self._after,
+                exit_key=self._exit_key,
             )
             return await run.execute(_Cold(self), destinations)
 

@@ -103,11 +103,13 @@ _SENTENCES = {
     TransferStatus.INDETERMINATE: (
         "It is not known whether {who} was reached, so nothing was tried again."
     ),
+    TransferStatus.CANCELLED: "The caller pressed a key to come back to you.",
     TransferStatus.FAILED: "The transfer to {who} did not work because of a technical problem.",
 }
 _ADVICE = {
     TransferStatus.BUSY: "Apologise; offer to try again in a moment, or to take a message.",
     TransferStatus.NO_ANSWER: "Apologise; offer to try again later, or to take a message.",
+    TransferStatus.CANCELLED: "Ask how you can help instead.",
     TransferStatus.INDETERMINATE: (
         "Do not transfer again right away; ask the caller to stay on the line."
     ),

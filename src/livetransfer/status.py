@@ -26,6 +26,8 @@ class TransferStatus(str, Enum):
     TIMED_OUT = "timed_out"
     INDETERMINATE = "indeterminate"
     """It is unknown whether the far end was reached; nothing was repeated."""
+    CANCELLED = "cancelled"
+    """The caller pressed the exit key, and is with the AI again."""
     FAILED = "failed"
 
     def __str__(self) -> str:

@@ -12,10 +12,10 @@ from livekit.agents import AgentSession, RunContext
 
 from ._after import After
 from ._briefing_line import BriefingLine
-from ._options import check_choice, check_seconds
+from ._options import check_choice, check_key, check_seconds
 from ._phases import Phase
 from ._resolve import Bridge, claim, resolve_control
-from ._run import AttemptOver, HumanLeg, Run
+from ._run import AttemptOver, HumanLeg, Run, Stopped
 from ._session import CallerSession
 from ._speech import PreparedSpeech
 from ._teardown import keep
@@ -83,6 +83,7 @@ class WarmTransfer:
         while_ringing: ``"music"``: on hold. ``"conversation"``: the AI goes on talking with the
             caller, who is put on hold only when a person has answered; the tool answers the LLM
             at once and reports later. What is said meanwhile is in the briefing.
+        exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
         on_event: Called with each TransferEvent.
 
     Raises:
@@ -110,6 +111,7 @@ class WarmTransfer:
         allowed: Allowed | None = None,
         max_hold: float = 180.0,
         while_ringing: WhileRinging = "music",
+        exit_key: str | None = None,
         on_event: Callable[[TransferEvent], None] | None = None,
     ) -> None:
         self._targets = validate_targets(to)
@@ -133,6 +135,7 @@ class WarmTransfer:
         self._while_ringing: WhileRinging = check_choice(
             "while_ringing", while_ringing, WhileRinging
         )
+        self._exit_key = check_key("exit_key", exit_key)
         self._on_event = on_event
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
@@ -202,6 +205,7 @@ class WarmTransfer:
                 ring_timeout=self._ring_timeout,
                 max_hold=self._max_hold,
                 after=self._after,
+                exit_key=self._exit_key,
                 interruptible=self._while_ringing == "conversation",
             )
             return await run.execute(_Warm(self, session), destinations)
@@ -298,9 +302,11 @@ class _Warm:
             if over.status is TransferStatus.TIMED_OUT:
                 await line.farewell("timed_out")
             raise
-        except Exception:
-            if not run.control.caller_present:
+        except Stopped as stopped:
+            if stopped.status is TransferStatus.CALLER_LEFT:
                 await line.farewell("caller_left")
+            elif stopped.status is TransferStatus.CANCELLED:
+                run.parting = lambda: line.farewell("cancelled")
             raise
         finally:
             human.on_key = None

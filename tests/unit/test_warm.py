@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -529,3 +530,42 @@ async def test_the_caller_hangs_up_while_talking_and_it_rings() -> None:
             assert ended is not None
             assert ended < 6
         assert call.leftovers() == []
+
+
+@pytest.mark.parametrize("moment", [3.0, 7.0])
+async def test_the_exit_key_brings_the_caller_back(moment: float) -> None:
+    async with simulate(humans={ANN: Human.silent(after=4)}) as call:
+        transfer = WarmTransfer(ANN, exit_key="9")
+        rules: Any = [("come back to you", "I am here again."), *RULES]
+        async with rig(call, transfer.run, rules) as r:
+            r.ask()
+            call.at(moment - 1, lambda: call.caller.press("1"))
+            call.at(moment, lambda: call.caller.press("9"))
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.CANCELLED
+            assert call.now == pytest.approx(moment, abs=0.2)
+            await asyncio.sleep(6)
+            heard = call.caller.heard("agent")[-1]
+            assert heard.text == "I am here again."
+            assert call.caller.silence(moment, heard.start) <= 0.3
+            assert not call.caller.hears("hold-music")
+            assert not call.human(ANN).on_the_line
+            assert not call.human(ANN).ringing
+            if moment > 5:
+                assert "does not need you any more" in call.human(ANN).heard_text
+            # And again.
+            r.ask()
+            assert (await r.outcome(1)).status is TransferStatus.TIMED_OUT
+            await asyncio.sleep(8)
+        assert call.leftovers() == []
+
+
+async def test_without_an_exit_key_no_key_does_anything() -> None:
+    async with simulate(humans={ANN: Human.accepts(after=4)}) as call:
+        async with rig(call, WarmTransfer(ANN).run) as r:
+            r.ask()
+            for moment, key in enumerate("0123456789*#", start=1):
+                call.at(moment / 2, partial(call.caller.press, key))
+            assert (await r.outcome()).bridged
+    with pytest.raises(ConfigurationError, match="exit_key"):
+        WarmTransfer(ANN, exit_key="99")
