@@ -113,7 +113,7 @@ def _remarks(recording: Recording, ear: Who, place: _Place) -> str:
         if ear == "ai" and stage.name == "bridged":
             found.append(place.box(stage, "remark", "silent: speaks to nobody, hears nobody"))
     hold = recording.hold
-    if ear == "caller" and hold is not None:
+    if ear == "caller" and hold is not None and place.percent(hold.seconds) > 2 * READABLE:
         found.append(place.box(hold, "remark", f"on hold, {hold.seconds:.1f} s"))
     return "".join(found)
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 __all__ = ["ScenarioName", "demo"]
 
-WATCHED = 5.0
+WATCHED = 4.5
 """Seconds in which the call is shown to somebody at a terminal."""
 
 
@@ -38,10 +38,9 @@ def demo(
     ] = Path("livetransfer-demo"),
     no_color: Annotated[bool, typer.Option("--no-color", help="Show no colours.")] = False,
 ) -> None:
-    """Make a whole transfer on a simulated telephone network, and show what each side heard.
+    """Make a whole transfer with no server and no account, to see and to hear.
 
-    Needs no server, no account and no microphone. The time of the call is virtual, so it takes
-    seconds.
+    The telephone network is simulated, in virtual time, so it takes seconds.
     """
     console = Console(no_color=no_color or None, highlight=False)
     console.print("[dim]setting up ...[/]", end="\r") if console.is_terminal else None
@@ -71,7 +70,8 @@ def demo(
     about = {
         "timeline.html": "open this one in a browser: the whole call, to see and to hear",
         "caller.wav": "what the caller heard",
-        "human.wav": "what the human heard",
+        "human.wav": "what the human heard"
+        + ("" if recording.present["human"] else ": nothing, for the phone was not answered"),
     }
     for path in written:
         console.print(f"  [bold]{escape(str(path))}[/]  [dim]{about[path.name]}[/]", soft_wrap=True)

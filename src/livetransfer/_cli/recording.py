@@ -132,13 +132,13 @@ class Recording:
         """What happened, in two sentences."""
         joined, hold = self.stage("bridged"), self.hold
         if joined is not None:
-            told = f"The caller and billing were joined, and talked for {joined.seconds:.0f} s."
+            told = f"The caller and billing were joined, and talked for {joined.seconds:.1f} s."
         else:
             told = str(self.outcome).split(" The caller is on the line")[0]
         if hold is None:
             return told
         return (
-            f"{told} The caller was on hold for {hold.seconds:.0f} s and heard music; the longest "
+            f"{told} The caller was on hold for {hold.seconds:.1f} s and heard music; the longest "
             f"silence was {self.silence_on_hold:.2f} s."
         )
 

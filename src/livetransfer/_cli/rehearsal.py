@@ -13,7 +13,7 @@ from livetransfer import Phase, PhaseChanged, TransferEvent
 from livetransfer.control import CallLost, KeyPressed, LegAnswered, LegLeft
 from livetransfer.errors import CallControlError
 from livetransfer.testing import Heard as TapeHeard
-from livetransfer.testing import Party, Simulation, simulate
+from livetransfer.testing import Latency, Party, Simulation, simulate
 from livetransfer.testing.sounds import Sound
 
 from .agent import FrontDesk, scripted_llm, scripted_tts
@@ -27,6 +27,8 @@ TICK = 0.02
 """Seconds, of virtual time, between two looks at who listens."""
 PATIENCE = 300.0
 """Seconds, of virtual time, that the whole call may take."""
+NETWORK = Latency(dial_setup=0.9)
+"""A phone rings about a second after it is dialled."""
 WITH_AI, BACK_WITH_AI = "with the AI", "back with the AI"
 _SOURCES: dict[str, Source] = {"caller": "caller", "agent": "ai", "briefing": "ai"}
 
@@ -97,7 +99,9 @@ async def _until(true: Callable[[], bool]) -> None:
 
 
 async def _rehearse(scenario: Scenario) -> Recording:
-    async with simulate({BILLING.address: scenario.human()}, refer=scenario.refer) as call:
+    async with simulate(
+        {BILLING.address: scenario.human()}, refer=scenario.refer, latency=NETWORK
+    ) as call:
         hand = _Stagehand(call)
         agent = FrontDesk(scenario.transfer(hand.tell))
         session: AgentSession[None] = AgentSession(llm=scripted_llm(), tts=scripted_tts())
