@@ -1,9 +1,9 @@
 """Calls that are to be transferred: a caller, an agent with a plan, and the phones of the humans.
 
-    call = await switchboard.call([Answer(after=1)], options={"after": "return"})
-    await call.ask()
-    human = await call.human()
-    await human.hears(cast.BRIEFING)
+call = await switchboard.call([Answer(after=1)], options={"after": "return"})
+await call.ask()
+human = await call.human()
+await human.hears(cast.BRIEFING)
 """
 
 from __future__ import annotations
@@ -55,11 +55,18 @@ class Reports:
 class TransferCall:
     """One caller's call and the phones that it may be transferred to."""
 
-    def __init__(self, name: str, reports: Reports, caller: Call, phones: Sequence[Phone]) -> None:
+    def __init__(
+        self,
+        name: str,
+        reports: Reports,
+        office: Backoffice,
+        caller: Call,
+        phones: Sequence[Phone],
+    ) -> None:
         self.name = name
         self.caller = caller
         self.phones = list(phones)
-        self._reports = reports
+        self._reports, self._office = reports, office
 
     # What the agent's job reports.
 
@@ -76,9 +83,7 @@ class TransferCall:
         give_up = time.monotonic() + within
         while len(found := self.reported(kind, **fields)) < nth:
             if time.monotonic() > give_up:
-                so_far = [
-                    f"{each.kind} {each.fields}" for each in self._reports.of(self.name)
-                ]
+                so_far = [f"{each.kind} {each.fields}" for each in self._reports.of(self.name)]
                 raise TimeoutError(
                     f"no report {kind!r} {fields} within {within} s; so far:\n"
                     + "\n".join(so_far)
@@ -128,6 +133,28 @@ class TransferCall:
         answered = asyncio.ensure_future(self.caller.hears(cast.ANSWER, within=8))
         await self.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
         await answered
+
+    # How it stands.
+
+    async def room(self) -> dict[str, int]:
+        """Who is in the call's room, each with the number of its tracks."""
+        started = await self.told("started")
+        tracks = await self._office.tracks(started.fields["room"])
+        return {identity: len(published) for identity, published in tracks.items()}
+
+    async def only_caller_and_agent(self, within: float = 3.0) -> None:
+        """Wait until nobody else is in the room, and nothing but their voices."""
+        give_up = time.monotonic() + within
+        while True:
+            room = await self.room()
+            if sorted(room.values()) == [1, 1] and sum(i.startswith("agent-") for i in room) == 1:
+                return
+            assert time.monotonic() < give_up, f"left behind: {room}"
+            await asyncio.sleep(0.05)
+
+    def requests_after(self, moment: float) -> list[Report]:
+        """The requests to the language model after a moment."""
+        return [each for each in self.reported("llm") if each.at > moment]
 
 
 class Switchboard:
@@ -180,7 +207,7 @@ class Switchboard:
         await self._office.line(number, self._reports.worker.agent_name, metadata=metadata)
         phone = await self._phone(None, on_refer)
         caller = phone.dial(self._stack.uri(number), "+15550001")
-        call = TransferCall(name, self._reports, caller, phones)
+        call = TransferCall(name, self._reports, self._office, caller, phones)
         await call.greeted()
         return call
 

@@ -141,7 +141,7 @@ async def entrypoint(ctx: JobContext) -> None:
         stt=ScriptedSTT(cast.HEARD),
         tts=ScriptedTTS(cast.VOICES, per_character=0.02),
         vad=None,
-        turn_handling=TurnHandlingOptions(turn_detection="stt"),
+        turn_handling=TurnHandlingOptions(turn_detection="stt", endpointing={"min_delay": 0.1}),
     )
     session.on("user_input_transcribed", lambda event: tell("heard", text=event.transcript))
     session.on("close", lambda _: tell("closed"))

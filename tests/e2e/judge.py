@@ -1,0 +1,74 @@
+"""What a transfer promises, judged by what the phones have heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from . import cast, tones
+from .call import Call
+
+HOLD_GAP = 0.3
+"""Seconds of silence that a caller on hold may hear at most."""
+
+SLACK = 0.1
+"""Seconds allowed to the test machine on top of it."""
+
+VOICES_APART_AFTER = 0.2
+"""Seconds after the answer from which on not a window of the other's voice may be heard."""
+
+
+def heard(call: Call, pitches: Iterable[int], after: float, before: float = tones.NEVER) -> int:
+    """How many milliseconds of these tones a phone has heard between two moments."""
+    windows = {
+        at
+        for pitch in pitches
+        for at in tones.windows_with(call.recording, pitch, after=after, before=before)
+    }
+    return len(windows) * 20
+
+
+def never_left_in_silence(caller: Call, start: float, end: float) -> None:
+    """From the hold to the voice that ends it, the caller hears something all the time."""
+    gap = tones.longest_silence(caller.recording, start, end)
+    assert gap <= HOLD_GAP + SLACK, f"{gap:.2f} s of silence on hold"
+
+
+def nothing_of_the_ai(calls: Iterable[Call], after: float) -> None:
+    """From a moment on, no phone hears the AI or the music."""
+    for call in calls:
+        found = {
+            pitch: ms
+            for pitch in (*cast.OF_AI, cast.MUSIC)
+            if (ms := heard(call, [pitch], after)) > 0
+        }
+        assert not found, f"heard after the bridge, in ms by tone: {found}"
+
+
+def nothing_of_the_briefing(caller: Call, human: Call) -> None:
+    """The caller never hears the briefing, the human never the music or the AI's other words."""
+    answered = human.at("answered")
+    began = human.at("invited")
+    assert answered is not None
+    assert began is not None
+    leaked = heard(caller, [cast.BRIEFING, cast.FAREWELL], began)
+    assert leaked == 0, f"the caller heard {leaked} ms of the briefing"
+    mine = (cast.MUSIC, cast.GREETING, cast.ANNOUNCED, cast.SORRY)
+    leaked = heard(human, mine, answered)
+    assert leaked == 0, f"the human heard {leaked} ms of what was for the caller"
+
+
+def voices_apart(caller: Call, human: Call, bridged: float) -> tuple[int, int]:
+    """Until the bridge neither hears the other, save right after the answer.
+
+    Returns:
+        Milliseconds that the caller heard of the human, and the human of the caller, in the
+        first instants after the answer.
+    """
+    answered = human.at("answered")
+    assert answered is not None
+    found = []
+    for listener, voices in ((caller, cast.OF_HUMAN), (human, cast.OF_CALLER)):
+        late = heard(listener, voices, answered + VOICES_APART_AFTER, bridged)
+        assert late == 0, f"{late} ms of a voice between the answer and the bridge"
+        found.append(heard(listener, voices, answered - 1.0, answered + VOICES_APART_AFTER))
+    return found[0], found[1]
