@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from livekit.api.twirp_client import ServerError
 from livekit.protocol import models as proto_models
 from livekit.protocol import room as proto_room
 from livekit.protocol import sip as proto_sip
+from livekit.protocol.agent_dispatch import RoomAgentDispatch
 
 from livetransfer.errors import ConfigurationError
 
@@ -25,6 +27,8 @@ __all__ = ["REQUEST_TIMEOUT", "Wire"]
 REQUEST_TIMEOUT = 3.0
 """Seconds for a request that rings nobody; they take milliseconds."""
 KEEP_ALIVE = 120.0
+# Seconds for each attempt, and before the next one.
+ATTEMPTS = ((1.0, 0.02), (1.0, 0.1), (REQUEST_TIMEOUT, 0.0))
 
 
 class Wire:
@@ -79,6 +83,10 @@ class Wire:
             )
         return self._api
 
+    def elsewhere(self, room_name: str) -> Wire:
+        """Return one for another room, with the same credentials and connections of its own."""
+        return Wire(self.url, self._key, self._secret, room_name, self.agent)
+
     def token(self, identity: str) -> str:
         """Return a token with which a second connection of this agent joins the room."""
         grants = api.VideoGrants(
@@ -92,11 +100,40 @@ class Wire:
         token = api.AccessToken(self._key, self._secret).with_identity(identity)
         return token.with_kind("agent").with_grants(grants).to_jwt()
 
+    async def create_room(self, agent_name: str, *, empty_timeout: int) -> None:
+        """Create the room, with one dispatch: to agents called `agent_name`.
+
+        A room that names no dispatch gets every agent that has no name.
+        """
+        await self.api.room.create_room(
+            proto_room.CreateRoomRequest(
+                name=self.room_name,
+                empty_timeout=empty_timeout,
+                agents=[RoomAgentDispatch(agent_name=agent_name)],
+            )
+        )
+
+    async def delete_room(self) -> None:
+        """Delete the room, which hangs up all its legs. One that is gone is fine."""
+        try:
+            await self.api.room.delete_room(proto_room.DeleteRoomRequest(room=self.room_name))
+        except ServerError as error:
+            if not is_not_found(error):
+                raise
+
+    async def move(self, identity: str, destination: str) -> None:
+        """Move a participant to the room `destination`. LiveKit Cloud only."""
+        await self.api.room.move_participant(
+            proto_room.MoveParticipantRequest(
+                room=self.room_name, identity=identity, destination_room=destination
+            )
+        )
+
     async def remove(self, identity: str) -> bool:
         """Remove a participant, which hangs up a phone; return whether it was there."""
         request = proto_room.RoomParticipantIdentity(room=self.room_name, identity=identity)
         try:
-            await self.api.room.remove_participant(request)
+            await _again(lambda: self.api.room.remove_participant(request))
         except ServerError as error:
             if is_not_found(error):
                 return False
@@ -144,7 +181,7 @@ class Wire:
             attributes={GATED: "" if allowed else self.agent},
         )
         try:
-            await self.api.room.update_participant(request)
+            await _again(lambda: self.api.room.update_participant(request))
         except ServerError as error:
             # The server knows first: an early departure reaches the room's view seconds later.
             if not is_not_found(error):
@@ -158,7 +195,7 @@ class Wire:
         if not request.track_sids:
             return
         try:
-            await self.api.room.update_subscriptions(request)
+            await _again(lambda: self.api.room.update_subscriptions(request))
         except ServerError as error:
             if not is_not_found(error):
                 raise
@@ -194,6 +231,23 @@ class Wire:
         http, self._http, self._api = self._http, None, None
         if http is not None:
             await http.close()
+
+
+async def _again(request: Callable[[], Awaitable[object]]) -> None:
+    """Make a request that may be made twice, up to three times, each with a little more time."""
+    for timeout, pause in ATTEMPTS:
+        try:
+            await asyncio.wait_for(request(), timeout)
+        except ServerError as error:
+            if error.status < 500:
+                raise
+            failed: Exception = error
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            failed = error
+        else:
+            return
+        await asyncio.sleep(pause)
+    raise failed
 
 
 def duration(seconds: float) -> Duration:
