@@ -1,5 +1,7 @@
 """The transfer half of a LiveKit phone agent: hand a caller to a person, and never strand one."""
 
+from typing import TYPE_CHECKING, Any
+
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
@@ -34,6 +36,14 @@ from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
 from .router import Router, RouteRequest
 from .status import TransferStatus
 from .warm import WarmTransfer
+
+if TYPE_CHECKING:
+    from .task import (
+        WarmTransferError,
+        WarmTransferFailure,
+        WarmTransferResult,
+        WarmTransferTask,
+    )
 
 __all__ = [
     "Action",
@@ -77,4 +87,21 @@ __all__ = [
     "UnknownDestinationError",
     "Verdict",
     "WarmTransfer",
+    "WarmTransferError",
+    "WarmTransferFailure",
+    "WarmTransferResult",
+    "WarmTransferTask",
 ]
+
+_OF_TASK = frozenset(
+    {"WarmTransferError", "WarmTransferFailure", "WarmTransferResult", "WarmTransferTask"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the drop-in when it is asked for: its base class brings a package of its own."""
+    if name in _OF_TASK:
+        from . import task
+
+        return getattr(task, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
