@@ -30,10 +30,16 @@ __all__ = ["Seal"]
 REPEATS = (0.004, 0.006, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 # The leg subscribes right after its status becomes active, over the same connection.
 SETTLE = 0.004
+# The caller's leg subscribes when it hears of the human's track, as we do, on its own machine.
+SETTLE_CALLER = 0.02
 # By then a track that was published is unsubscribed for certain: most of the repeats are done.
 PARTED = 0.25
+# How long to wait for a request that is on its way.
+IN_FLIGHT = 0.5
 # How long the caller goes without music for a human whose phone sends no audio yet.
-LATE_TRACK = 0.15
+LATE_TRACK = 0.12
+# After the bridge it is said again: an unsubscription that was lost on its way may still arrive.
+CONFIRM = (0.3, 0.7, 2.0)
 
 
 class Seal:
@@ -55,14 +61,16 @@ class Seal:
         self._tasks = Tasks()
         self._gates = {identity: Gate(wire, self._room, identity) for identity in (caller, human)}
         self._closed = False
-        self._unsealed = asyncio.Event()
-        self._unsealed.set()
+        self._sealed = False
+        # Set when what the tasks work for is over: the seal, or the joining.
+        self._over = asyncio.Event()
         self._human_track = asyncio.Event()
         self._human_track_at: float | None = None
         self._loop = asyncio.get_running_loop()
         self._include: Callable[[], None] | None = None
         self._answer: asyncio.Task[None] | None = None
         self._failed = False
+        self._listening = False
         self._handlers: dict[Any, Callable[..., None]] = {
             "participant_connected": self._on_joined,
             "track_published": self._on_track,
@@ -71,16 +79,15 @@ class Seal:
     @property
     def sealed(self) -> bool:
         """Whether the two are to be kept apart."""
-        return not self._unsealed.is_set()
+        return self._sealed
 
     def arm(self) -> None:
         """Keep them apart from now on, whenever the human joins. Idempotent."""
-        if self.sealed or self._closed:
+        if self._sealed or self._closed:
             return
-        self._unsealed.clear()
+        self._sealed = True
         self._include = TrackPermissions.of(self._room).exclude(self._human)
-        for name, handler in self._handlers.items():
-            self._room.on(name, handler)
+        self._listen(True)
         human = self._room.remote_participants.get(self._human)
         if human is not None:
             for publication in human.track_publications.values():
@@ -107,6 +114,8 @@ class Seal:
         Raises:
             SealFailed: It is not certain that they do not.
         """
+        if not self._sealed:
+            await self._stop()
         self.arm()
         self._failed = False
         try:
@@ -123,12 +132,23 @@ class Seal:
             Exception: What a request raised; they are then sealed again by `reseal`.
         """
         await self._stop()
-        pair = (self._caller, self._human)
-        for identity in pair:
-            await self._gates[identity].open()
+        for gate in self._gates.values():
+            await gate.open()
+        await self._join()
+        self._tasks.start(self._confirm(), "confirm-bridge")
+
+    async def _join(self) -> None:
         await asyncio.gather(
-            *(self._wire.subscribe(who, self._tracks_for(who), True) for who in pair)
+            *(self._wire.subscribe(who, self._tracks_for(who), True) for who in self._gates)
         )
+
+    async def _confirm(self) -> None:
+        over = self._over
+        for delay in CONFIRM:
+            await _either(over.wait(), None, delay)
+            if over.is_set():
+                return
+            await self._join()
 
     async def aclose(self) -> None:
         """Let go, first of all of what the caller hears. They are not subscribed again."""
@@ -138,15 +158,16 @@ class Seal:
         await self._gates[self._human].release(final=True)
 
     async def _stop(self) -> None:
-        """End everything that seals, and wait for what is on its way: it must not come later."""
-        self._unsealed.set()
-        for name, handler in self._handlers.items():
-            self._room.off(name, handler)
+        """End all that goes on, and wait for what is on its way: it must not come later."""
+        self._sealed = False
+        self._over.set()
+        self._listen(False)
         if self._include is not None:
             self._include()
             self._include = None
-        await self._tasks.aclose(1.0)
+        await self._tasks.aclose(IN_FLIGHT)
         self._answer = None
+        self._over = asyncio.Event()
 
     # What each step does.
 
@@ -182,9 +203,9 @@ class Seal:
     async def _finish_caller(self) -> None:
         """The caller's half: it hears its music again once the human's track is taken from it."""
         try:
-            await _either(self._human_track.wait(), self._unsealed.wait(), LATE_TRACK)
-            if self.sealed:
-                await asyncio.sleep(SETTLE)
+            await _either(self._human_track.wait(), self._over.wait(), LATE_TRACK)
+            if self._sealed:
+                await asyncio.sleep(SETTLE_CALLER)
                 await self._part(self._caller)
         except Exception as error:
             self._broken(error)
@@ -205,25 +226,18 @@ class Seal:
 
     async def _part(self, listener: str) -> None:
         """Unsubscribe `listener` from the other one, once."""
-        for attempt in (1, 2, 3):
-            if not self.sealed or listener not in self._room.remote_participants:
-                return
-            try:
-                await self._wire.subscribe(listener, self._tracks_for(listener), False)
-            except Exception:
-                if attempt == 3:
-                    raise
-            else:
-                return
+        if self._sealed and listener in self._room.remote_participants:
+            await self._wire.subscribe(listener, self._tracks_for(listener), False)
 
     def _repeat(self, listener: str) -> None:
-        if self.sealed and not self._closed:
+        if self._sealed and not self._closed:
             self._tasks.start(self._repeated(listener), "seal-repeat")
 
     async def _repeated(self, listener: str) -> None:
+        over = self._over
         for delay in REPEATS:
-            await _either(self._unsealed.wait(), None, delay)
-            if not self.sealed:
+            await _either(over.wait(), None, delay)
+            if over.is_set():
                 return
             try:
                 await self._part(listener)
@@ -232,7 +246,7 @@ class Seal:
                 return
 
     def _broken(self, error: BaseException) -> None:
-        if self._failed or not self.sealed:
+        if self._failed or not self._sealed:
             return
         if not self._events.present(self._human) or not self._events.present(self._caller):
             return
@@ -241,6 +255,13 @@ class Seal:
         self._events.emit(SealBroken(self._human, classify(error).text))
 
     # What the room tells.
+
+    def _listen(self, on: bool) -> None:
+        if on != self._listening:
+            self._listening = on
+            change = self._room.on if on else self._room.off
+            for name, handler in self._handlers.items():
+                change(name, handler)
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         """A leg joined: the first time before it is answered, later after a full reconnect."""
