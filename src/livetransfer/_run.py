@@ -528,6 +528,7 @@ class Run:
         """Give the caller back to the AI, or end the call as the fallback says."""
         hang_up = isinstance(action, HangUp)
         self.phases.move(Phase.ENDED if hang_up else Phase.RETURNED)
+        outcome = replace(outcome, timings=self._timings())
         self.session.restore()
         handle = self.session.speak(action.say) if action.say else None
         tail = keep(asyncio.create_task(self._tail(), name="livetransfer-hold-tail"))
@@ -588,6 +589,9 @@ class Run:
             cause=attempt.cause,
         )
 
+    def _timings(self) -> dict[str, float]:
+        return self.phases.timings() | {"total": self.at}
+
     def _outcome(
         self,
         status: TransferStatus,
@@ -607,7 +611,7 @@ class Run:
             reason=reason,
             attempts=tuple(self._attempts),
             summary=self.summary,
-            timings=self.phases.timings() | {"total": self.at},
+            timings=self._timings(),
             cause=cause,
         )
 

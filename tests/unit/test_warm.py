@@ -116,6 +116,8 @@ async def test_what_does_not_work_gives_the_caller_back(
             outcome = await r.outcome()
             assert outcome.status is status, outcome
             assert not outcome.succeeded
+            phases = [seconds for name, seconds in outcome.timings.items() if name != "total"]
+            assert sum(phases) == pytest.approx(outcome.timings["total"], abs=0.01)
             if code is not None:
                 assert outcome.sip_code == code
             assert before == (
