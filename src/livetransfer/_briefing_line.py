@@ -14,7 +14,7 @@ from ._session import CallerSession, speak
 from .briefing import BriefingAgent, Farewell, Verdict
 from .control import Conversation
 
-__all__ = ["BriefingLine"]
+__all__ = ["BriefingLine", "session_options"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -38,9 +38,7 @@ class BriefingLine:
 
     async def open(self, caller: CallerSession) -> None:
         """Open the line and start the briefing's session on it; it greets at the answer."""
-        session: AgentSession[Any] = AgentSession(
-            **_models(caller), aec_warmup_duration=None, user_away_timeout=None
-        )
+        session: AgentSession[Any] = AgentSession(**session_options(caller))
         self._line = await self._run.control.open_conversation(self._human.leg.identity)
         session.on("close", self._on_close)
         self._session = session
@@ -62,10 +60,10 @@ class BriefingLine:
 
     async def farewell(self, reason: Farewell) -> None:
         """Tell the human why the line is about to be closed; bounded, and it never raises."""
-        text = self.agent.farewell(reason)
-        if text is None or self._session is None:
-            return
         try:
+            text = self.agent.farewell(reason)
+            if text is None or self._session is None:
+                return
             with contextlib.suppress(RuntimeError):
                 self._session.interrupt(force=True)
             handle = speak(self._session, text, self._session.llm)
@@ -92,7 +90,22 @@ class BriefingLine:
             await self._line.aclose()
 
 
-def _models(caller: CallerSession) -> dict[str, Any]:
-    """The caller's models serve the briefing too; sessions close their streams, never models."""
-    found = {kind: caller.model(kind) for kind in ("stt", "vad", "llm", "tts")}
-    return {kind: model for kind, model in found.items() if model is not None}
+def session_options(caller: CallerSession) -> dict[str, Any]:
+    """Return the keywords of the briefing's session: it listens and speaks as the caller's does.
+
+    The caller's models serve it too; sessions close their streams, never models.
+    """
+    found = {kind: caller.model(kind) for kind in ("stt", "llm", "tts")}
+    turns: dict[str, Any] = {"endpointing": caller.session.options.endpointing}
+    # Turns that the caller's code commits itself would never end here.
+    if (detection := caller.model("turn_detection")) != "manual":
+        turns["turn_detection"] = detection
+    return {
+        **{kind: model for kind, model in found.items() if model is not None},
+        "vad": caller.vad,
+        "turn_handling": turns,
+        "aec_warmup_duration": None,
+        "user_away_timeout": None,
+        # Nobody waits for what the human may have said last: the caller is on hold.
+        "session_close_transcript_timeout": 0.0,
+    }
