@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
+from livetransfer.control import AudioSink
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
 from .permissions import TrackPermissions
 
-__all__ = ["RoomAudio"]
+__all__ = ["RoomAudio", "open_sink"]
 
 SAMPLE_RATE = 24_000
 NUM_CHANNELS = 1
@@ -133,6 +134,55 @@ class RoomAudio:
                 await _bounded(local.unpublish_track(self._publication.sid), UNPUBLISH)
         self._lift()
         await self._source.aclose()
+
+
+class _Several:
+    """One sink for listeners in several rooms."""
+
+    def __init__(self, sinks: Sequence[RoomAudio]) -> None:
+        self._sinks = tuple(sinks)
+
+    @property
+    def sample_rate(self) -> int:
+        return SAMPLE_RATE
+
+    @property
+    def num_channels(self) -> int:
+        return NUM_CHANNELS
+
+    @property
+    def queued(self) -> float:
+        return max((sink.queued for sink in self._sinks), default=0.0)
+
+    async def write(self, frame: rtc.AudioFrame) -> None:
+        await asyncio.gather(*(sink.write(frame) for sink in self._sinks))
+
+    def clear(self) -> None:
+        for sink in self._sinks:
+            sink.clear()
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(sink.aclose() for sink in self._sinks))
+
+
+async def open_sink(to: Sequence[str], room_of: Callable[[str], rtc.Room], name: str) -> AudioSink:
+    """Open a sink that only the identities in `to` hear, each in the room that it is in.
+
+    Raises:
+        CallControlError: It could not be set up.
+    """
+    rooms: dict[rtc.Room, list[str]] = {}
+    for identity in to:
+        rooms.setdefault(room_of(identity), []).append(identity)
+    opened: list[RoomAudio] = []
+    try:
+        for room, identities in rooms.items():
+            opened.append(await RoomAudio.open(room, identities, name))
+    except BaseException:
+        for sink in opened:
+            await sink.aclose()
+        raise
+    return opened[0] if len(opened) == 1 else _Several(opened)
 
 
 async def _bounded(work: object, seconds: float) -> None:

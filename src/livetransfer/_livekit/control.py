@@ -9,7 +9,7 @@ from livekit import rtc
 from livetransfer.control import AudioSink, BridgeMode, ControlEvent, Conversation, Leg
 from livetransfer.destination import Destination
 
-from .audio import RoomAudio
+from .audio import open_sink
 from .events import RoomEvents
 from .joining import Joining
 from .keys import send_keys
@@ -93,10 +93,12 @@ class LiveKitControl:
     async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> AudioSink:
         """Open a sink that only the identities in `to` hear. They may not be there yet.
 
+        It stays in the rooms that they are in by now: a leg that is moved later leaves it behind.
+
         Raises:
             CallControlError: It could not be set up.
         """
-        return await RoomAudio.open(self._events.room, to, name)
+        return await open_sink(to, lambda identity: self._joining.place(identity).room, name)
 
     async def seal(self, leg: Leg) -> None:
         """Keep `leg` and the caller from hearing each other. Idempotent.
@@ -128,9 +130,10 @@ class LiveKitControl:
         Raises:
             ReferFailed: Refused, failed, or unclear (`indeterminate`).
         """
+        place = self._joining.place(leg.identity)
         await refer(
-            self._wire,
-            self._events,
+            place.wire,
+            place.events,
             self._tasks,
             leg.identity,
             address,
@@ -144,16 +147,20 @@ class LiveKitControl:
 
         In a shared room every SIP leg gets them: LiveKit addresses keys to the room.
         """
-        await send_keys(self._events.room, digits)
+        await send_keys(self._joining.place(leg.identity).room, digits)
 
     async def hang_up(self, leg: Leg) -> None:
         """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""
         await self._joining.hang_up(leg)
 
     async def leave(self) -> None:
-        """Take the AI out of the call; the other parties stay."""
+        """Take the AI out of the call; the other parties stay.
+
+        A relay cannot go on without it: it stays until one of them leaves, hangs up the other, and
+        then goes. No events are told any more.
+        """
         self._events.be_quiet()
-        await finish(self._events.room.disconnect(), 5.0)
+        await self._joining.leave()
 
     async def aclose(self) -> None:
         """Release what this object holds; legs and calls stay as they are. Idempotent.

@@ -19,17 +19,17 @@ from livetransfer.control import (
 
 from .tasks import logger
 
-__all__ = ["CALL_STATUS", "RoomEvents"]
+__all__ = ["CALL_STATUS", "REJOINING", "REJOIN_WITHIN", "RoomEvents"]
 
 CALL_STATUS = "sip.callStatus"
 
 # A participant that rejoins is announced as gone and is back at once.
-_REJOINING = (
+REJOINING = (
     rtc.DisconnectReason.DUPLICATE_IDENTITY,
     rtc.DisconnectReason.STATE_MISMATCH,
     rtc.DisconnectReason.MIGRATION,
 )
-_REJOIN_WITHIN = 2.0
+REJOIN_WITHIN = 2.0
 
 
 class RoomEvents:
@@ -90,6 +90,17 @@ class RoomEvents:
             return False
         return identity in self.room.remote_participants or identity in self._rejoining
 
+    def audio_of(self, identity: str) -> list[str]:
+        """Return the sids of the audio tracks that `identity` publishes."""
+        participant = self.room.remote_participants.get(identity)
+        if participant is None:
+            return []
+        return [
+            sid
+            for sid, publication in participant.track_publications.items()
+            if publication.kind == rtc.TrackKind.KIND_AUDIO
+        ]
+
     def be_quiet(self) -> None:
         """Tell nothing any more: we leave the room ourselves."""
         self._quiet = True
@@ -111,7 +122,7 @@ class RoomEvents:
         self._status(participant.identity, participant.attributes.get(CALL_STATUS))
 
     def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
-        if CALL_STATUS in changed and isinstance(participant, rtc.RemoteParticipant):
+        if CALL_STATUS in changed and participant.identity in self.room.remote_participants:
             self._status(participant.identity, changed[CALL_STATUS])
 
     def _status(self, identity: str, status: str | None) -> None:
@@ -123,10 +134,10 @@ class RoomEvents:
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         identity, reason = participant.identity, participant.disconnect_reason
-        if reason in _REJOINING and not self._quiet:
+        if reason in REJOINING and not self._quiet:
             loop = asyncio.get_running_loop()
             self._rejoining[identity] = loop.call_later(
-                _REJOIN_WITHIN, self._left, identity, reason
+                REJOIN_WITHIN, self._left, identity, reason
             )
         else:
             self._left(identity, reason)

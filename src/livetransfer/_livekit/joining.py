@@ -9,7 +9,9 @@ from livetransfer.control import BridgeMode, Conversation, Leg
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
+from .consult_room import ConsultRoom
 from .events import RoomEvents
+from .place import Place
 from .shared_room import SharedRoom
 from .wire import Wire
 
@@ -41,6 +43,12 @@ class Joining(Protocol):
     async def hang_up(self, leg: Leg) -> None:
         """End the leg's call."""
 
+    def place(self, identity: str) -> Place:
+        """Return the room that a party is in."""
+
+    async def leave(self) -> None:
+        """Take the AI out of the call."""
+
     async def aclose(self) -> None:
         """Release what it holds; legs stay as they are."""
 
@@ -53,11 +61,15 @@ def is_cloud(url: str) -> bool:
 def choose(
     bridge: Bridge, wire: Wire, events: RoomEvents, caller: str, trunk_id: str | None
 ) -> Joining:
-    """Return the way that `bridge` asks for.
+    """Return the way that `bridge` asks for; "auto" is decided here, before anything is dialled.
 
     Raises:
         ConfigurationError: There is no such way.
     """
-    if bridge in ("auto", "shared_room"):
+    if bridge == "auto":
+        bridge = "consult_room" if is_cloud(wire.url) else "shared_room"
+    if bridge == "shared_room":
         return SharedRoom(wire, events, caller, trunk_id)
-    raise ConfigurationError("bridge", bridge, 'use "auto" or "shared_room"')
+    if bridge == "consult_room":
+        return ConsultRoom(wire, events, caller, trunk_id)
+    raise ConfigurationError("bridge", bridge, 'use "auto", "shared_room" or "consult_room"')

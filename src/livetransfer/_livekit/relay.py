@@ -20,6 +20,7 @@ from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 from livetransfer.errors import BridgeFailed
 from livetransfer.status import TransferStatus
 
+from .events import REJOIN_WITHIN, REJOINING
 from .permissions import TrackPermissions
 from .tasks import Tasks
 
@@ -111,6 +112,7 @@ class Pipe:
         room: rtc.Room,
         speaker: str,
         to: rtc.Room,
+        *,
         source: rtc.AudioSource,
         publication: rtc.LocalTrackPublication,
         lift: Callable[[], None],
@@ -160,7 +162,7 @@ class Pipe:
             await source.aclose()
             raise
         permissions.apply()
-        return cls(room, speaker, to, source, publication, lift)
+        return cls(room, speaker, to, source=source, publication=publication, lift=lift)
 
     @property
     def present(self) -> bool:
@@ -220,7 +222,15 @@ class Pipe:
                 await asyncio.wait_for(asyncio.shield(stream.aclose()), 1.0)
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
-        if participant.identity == self.speaker:
+        if participant.identity != self.speaker:
+            return
+        if participant.disconnect_reason in REJOINING:
+            asyncio.get_running_loop().call_later(REJOIN_WITHIN, self._check)
+        else:
+            self._check()
+
+    def _check(self) -> None:
+        if not self.present and not self._closed:
             self.on_gone(self.speaker)
 
     def _on_lost(self, _: object = None) -> None:
@@ -261,5 +271,3 @@ def _background(work: Any) -> None:
     _late.add(task)
     task.add_done_callback(_late.discard)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-

@@ -17,6 +17,7 @@ from .conversation import RoomConversation
 from .dial import Dial, hang_up
 from .errors import Fault, bridge_failed, classify
 from .events import RoomEvents
+from .place import Place
 from .route import complete, dial_request
 from .seal import Seal
 from .tasks import Tasks, finish, logger
@@ -121,6 +122,14 @@ class SharedRoom:
         if not gone:
             logger.warning("a leg was not seen to leave in time")
         await self._drop(leg.identity)
+
+    def place(self, identity: str) -> Place:
+        """Return the room that `identity` is in: there is one."""
+        return Place(self._wire, self._events)
+
+    async def leave(self) -> None:
+        """See [`CallControl.leave`][livetransfer.control.CallControl.leave]."""
+        await finish(self._events.room.disconnect(), 5.0)
 
     async def aclose(self) -> None:
         """Release what this holds, first of all what the caller hears."""

@@ -81,8 +81,10 @@ class SideRoom:
             await asyncio.wait_for(self._join(), OPEN_WITHIN)
         except Exception as error:
             fault = classify(error)
+            # Nothing rings yet, so nothing about it is unclear.
             raise CallControlError(
-                f"the consult room could not be opened: {fault.text}", status=fault.status
+                f"the consult room could not be opened: {fault.text}",
+                status=TransferStatus.FAILED if fault.indeterminate else fault.status,
             ) from error
 
     async def _join(self) -> None:
