@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from . import cast, judge, tones
 from .behaviour import Answer, NeverAnswer, OnRefer
 from .switchboard import Switchboard, TransferCall
@@ -41,32 +39,35 @@ async def test_refer_accepted(switchboard: Switchboard) -> None:
     assert not call.requests_after(refer.at)
 
 
-@pytest.mark.parametrize("code", [603, 405])
-async def test_refer_refused_and_dialled_instead(switchboard: Switchboard, code: int) -> None:
-    call = await switchboard.call([Answer(after=0.5)], kind="cold", on_refer=OnRefer(code))
-    await call.ask()
-    human = await call.human()
-    assert [refer.refer_to for refer in call.caller.refers] == ["tel:+15550100000"]
-    await call.joined(human)
-    outcome = await call.outcome()
-    assert outcome["status"] == "bridged"
-    judge.nothing_of_the_briefing(call.caller, human)
-    await call.caller.hang_up()
-    await human.wait("ended", 2)
+async def test_refer_refused_and_dialled_instead(switchboard: Switchboard) -> None:
+    async def refused(code: int) -> None:
+        call = await switchboard.call([Answer(after=0.5)], kind="cold", on_refer=OnRefer(code))
+        await call.ask()
+        human = await call.human()
+        assert [refer.refer_to for refer in call.caller.refers] == ["tel:+15550100000"]
+        await call.joined(human)
+        outcome = await call.outcome()
+        assert outcome["status"] == "bridged"
+        judge.nothing_of_the_briefing(call.caller, human)
+        await call.caller.hang_up()
+        await human.wait("ended", 2)
+
+    await asyncio.gather(refused(603), refused(405))
 
 
-@pytest.mark.parametrize(("code", "status"), [(603, "declined"), (405, "failed")])
-async def test_refer_refused_and_nothing_else_allowed(
-    switchboard: Switchboard, code: int, status: str
-) -> None:
-    call = await switchboard.call(
-        [Answer()], kind="cold", options={"method": "refer"}, on_refer=OnRefer(code)
-    )
-    await call.ask()
-    await back_with_the_ai(call)
-    outcome = await call.outcome()
-    assert (outcome["status"], outcome["sip_code"]) == (status, code)
-    assert not call.phones[0].invites
+async def test_refer_refused_and_nothing_else_allowed(switchboard: Switchboard) -> None:
+    async def refused(code: int, status: str) -> None:
+        only_refer = {"method": "refer"}
+        call = await switchboard.call(
+            [Answer()], kind="cold", options=only_refer, on_refer=OnRefer(code)
+        )
+        await call.ask()
+        await back_with_the_ai(call)
+        outcome = await call.outcome()
+        assert (outcome["status"], outcome["sip_code"]) == (status, code)
+        assert not call.phones[0].invites
+
+    await asyncio.gather(refused(603, "declined"), refused(405, "failed"))
 
 
 async def test_refer_fails_because_the_target_is_busy(switchboard: Switchboard) -> None:
