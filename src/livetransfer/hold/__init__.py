@@ -16,6 +16,7 @@ from .events import (
 from .fetch import FetchLimits
 from .player import HoldMusicPlayer
 from .playing import PlayHandle
+from .sink import SourceSink
 from .sources import HoldSource
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "HoldSourceLate",
     "HoldSourceReady",
     "PlayHandle",
+    "SourceSink",
 ]

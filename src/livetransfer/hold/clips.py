@@ -36,6 +36,9 @@ MAX_BYTES = 64 * 1024 * 1024
 START = 6.0
 """Seconds of a clip that are made ready first, so that it can begin before all of it is there."""
 
+KNOWN_LOUDNESS = {("hold_music.ogg", 702_469): -19.66}
+"""LUFS of files, by name and size, whose start can so be as loud as the rest from the first."""
+
 START_GAIN = 12.0
 """The most that a start is raised, in dB: it may be softer than the rest."""
 
@@ -67,6 +70,10 @@ class Clip(Protocol):
     def key(self) -> Hashable:
         """Return what identifies the content. Quick; raises AudioError if there is none."""
 
+    @property
+    def loudness(self) -> float | None:
+        """Its loudness in LUFS, if that is known without measuring."""
+
     def whole(self, rate: int) -> Samples:
         """Return all samples. Blocking."""
 
@@ -94,6 +101,15 @@ class FileClip:
             raise AudioError(f"it cannot be read: {error.strerror}") from error
         return str(self.source), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
+    @property
+    def loudness(self) -> float | None:
+        if isinstance(self.source, bytes):
+            return None
+        try:
+            return KNOWN_LOUDNESS.get((self.source.name, self.source.stat().st_size))
+        except OSError:
+            return None
+
     def whole(self, rate: int) -> Samples:
         return decode(self.source, rate)
 
@@ -108,6 +124,7 @@ class ArrayClip:
     make: Callable[[int], Samples]
     label: str
     digest: Hashable
+    loudness: float | None = None
 
     def key(self) -> Hashable:
         return self.digest
@@ -229,13 +246,13 @@ class ClipCache:
         try:
             if (part := clip.start(how.rate, skip)) is not None and len(part[0]):
                 try:
-                    first = _render(part[0], how, part[1], START_GAIN)
+                    first = _render(part[0], how, clip.loudness, part[1], START_GAIN)
                     first.whole = False
                 except AudioError:
                     pass  # silent as yet
                 else:
                     loading.start.set_result(first)
-            loop = _render(clip.whole(how.rate), how)
+            loop = _render(clip.whole(how.rate), how, clip.loudness)
         except AudioError as error:
             self._end(key, loading, error)
         except Exception as error:
@@ -258,11 +275,22 @@ class ClipCache:
 
 
 def _render(
-    samples: Samples, how: Rendering, origin: int = 0, max_gain: float = MAX_GAIN_DB
+    samples: Samples,
+    how: Rendering,
+    measured: float | None,
+    origin: int = 0,
+    max_gain: float = MAX_GAIN_DB,
 ) -> Loop:
     if not len(samples):
         raise AudioError("there is no audio in it")
-    levelled = level(samples, how.rate, target=how.target, volume=how.volume, max_gain=max_gain)
+    levelled = level(
+        samples,
+        how.rate,
+        target=how.target,
+        volume=how.volume,
+        max_gain=max_gain,
+        measured=measured,
+    )
     first, last = trim(levelled, how.rate)
     return make_loop(levelled[first:last], how.rate, crossfade=how.crossfade, origin=origin + first)
 

@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 class Ramp:
-    """A gain that moves smoothly, along half a cosine, from where it is to where it is to be."""
+    """A gain that moves smoothly, with no bend, from where it is to where it is to be."""
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
@@ -58,11 +58,15 @@ class Ramp:
         if self.still:
             self.value = self._to
             return self.value
-        at = np.minimum(np.arange(self._done + 1, self._done + count + 1) / self._length, 1.0)
-        curve = self._from + (self._to - self._from) * (0.5 - 0.5 * np.cos(np.pi * at))
+        curve = np.arange(self._done + 1, self._done + count + 1, dtype=np.float32)
+        curve *= np.float32(1.0 / self._length)
+        np.minimum(curve, 1.0, out=curve)
+        curve *= curve * (3.0 - 2.0 * curve)
+        curve *= np.float32(self._to - self._from)
+        curve += np.float32(self._from)
         self._done += count
         self.value = self._to if self.still else float(curve[-1])
-        return curve.astype(np.float32)
+        return curve
 
 
 @dataclass(eq=False)
@@ -155,11 +159,14 @@ class Deck:
         ):
             return music.read(count)
         mixed = self._mix_music(count)
-        mixed *= self.fade.take(count)
-        mixed *= self._duck.take(count)
+        for ramp in (self.fade, self._duck):
+            if not ramp.still or ramp.value != 1.0:
+                mixed *= ramp.take(count)
         if self._lines:
             self._mix_lines(mixed)
-        return np.clip(np.rint(mixed), -32767, 32767).astype(np.int16)
+        np.rint(mixed, out=mixed)
+        np.clip(mixed, -32767, 32767, out=mixed)
+        return mixed.astype(np.int16)
 
     def _mix_music(self, count: int) -> npt.NDArray[np.float32]:
         silent = self.fade.still and not self.fade.value
@@ -170,7 +177,7 @@ class Deck:
         if self._leaving is not None:
             gain = self._change.take(count)
             mixed *= gain
-            mixed += self._leaving.read(count) * np.float32(1.0) * (1.0 - gain)
+            mixed += self._leaving.read(count) * (np.float32(1.0) - gain)
             if self._change.still:
                 self._leaving = None
         return mixed

@@ -10,7 +10,7 @@ from .clips import SYNTHESISED, builtin_clip
 from .deck import Deck, Reader
 from .events import HoldSourceFailed, HoldSourceLate, HoldSourceReady
 from .fetch import Fetcher
-from .loop import LoopReader
+from .loop import LoopReader, same_ahead
 from .opening import Opening, open_track
 from .settings import Settings
 from .sources import Track, Url
@@ -162,7 +162,7 @@ class Director:
         if self._current is None or music is None or self._deck.changing:
             return
         if (better := self._current.better(music)) is not None:
-            self._deck.change(better, SAME_CLIP)
+            self._deck.change(better, 0.0 if same_ahead(music, better) else SAME_CLIP)
 
     def _look_on(self) -> None:
         music = self._deck.music

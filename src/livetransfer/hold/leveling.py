@@ -106,6 +106,7 @@ def level(
     target: float | None,
     volume: float,
     max_gain: float = MAX_GAIN_DB,
+    measured: float | None = None,
 ) -> Samples:
     """Return `samples` at the loudness `target` times `volume`, with no sample above `CEILING`.
 
@@ -117,11 +118,13 @@ def level(
         target: In LUFS; None leaves the clip as loud as it is.
         volume: Linear, applied on top.
         max_gain: The most that a soft clip is raised, in dB.
+        measured: Its loudness in LUFS, where that is known already.
 
     Raises:
         AudioError: There is nothing to hear in it.
     """
-    measured = loudness(samples, rate)
+    if measured is None:
+        measured = loudness(samples, rate)
     if measured == -math.inf:
         raise AudioError("it is silent; for quiet, leave the music out with None")
     gain = volume

@@ -9,7 +9,7 @@ import numpy as np
 from ._samples import Samples
 from .leveling import limited
 
-__all__ = ["GUARD", "Loop", "make_loop"]
+__all__ = ["GUARD", "SEAM", "Loop", "LoopReader", "make_loop", "same_ahead"]
 
 GUARD = 0.5
 """Seconds of the loop's beginning that stand once more behind its end, so that every frame up
@@ -17,6 +17,8 @@ to this length is one slice of the buffer."""
 
 SEAM = 0.010
 """Seconds over which the end is blended into the beginning unless a longer time is asked for."""
+
+DITHER = 16
 
 _SHORTEST = 1.0
 
@@ -84,6 +86,17 @@ class LoopReader:
             # In the loop already, or still in its first turn: the same sound either way.
             position += loop.length
         self.position = loop.mark = loop.wrap(position)
+
+
+def same_ahead(one: object, other: object) -> bool:
+    """Whether two readers are about to give the same samples, but for the resampler's dither."""
+    if not isinstance(one, LoopReader) or not isinstance(other, LoopReader):
+        return False
+    count = one.loop.rate // 20
+    ahead = [reader.loop.buffer[reader.position :][:count] for reader in (one, other)]
+    if len(ahead[0]) != len(ahead[1]):
+        return False
+    return int(np.abs(np.subtract(ahead[0], ahead[1], dtype=np.int32)).max()) <= DITHER
 
 
 def make_loop(samples: Samples, rate: int, *, crossfade: float = SEAM, origin: int = 0) -> Loop:

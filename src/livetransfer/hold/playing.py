@@ -14,7 +14,7 @@ from .comfort import MAX_LINE, is_text, line_samples
 from .deck import Deck, Line
 from .director import Director
 from .fetch import Fetcher
-from .output import Output
+from .output import FRAME, Output
 from .reminders import Reminders
 from .settings import Settings
 from .sources import Track
@@ -169,7 +169,7 @@ class PlayHandle:
                 elif self._deck.idle:
                     await self._output.nap(self._idle_for())
                 elif await self._output.room():
-                    await self._output.write(self._deck.render(self._output.frame))
+                    await self._output.write(self._deck.render(self._output.next_frame()))
             await self._end()
         except Exception:
             logger.warning("the hold music ended early", exc_info=True)
@@ -238,16 +238,17 @@ class PlayHandle:
             return dropped
         curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, len(tail) + 1) / len(tail))
         faded = np.rint(tail * curve).astype(np.int16)
-        for start in range(0, len(faded), self._output.frame):
+        size = round(FRAME * self._rate)
+        for start in range(0, len(faded), size):
             while self._stop == end and not await self._output.room():
                 pass
             if self._stop != end:
                 break
-            await self._output.write(faded[start : start + self._output.frame])
+            await self._output.write(faded[start : start + size])
         return dropped
 
     def _rendered(self, count: int) -> Samples:
-        size = self._output.frame
+        size = round(FRAME * self._rate)
         parts = [self._deck.render(min(size, count - i)) for i in range(0, count, size)]
         return np.concatenate(parts)
 

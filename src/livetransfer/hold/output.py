@@ -1,0 +1,157 @@
+"""Output: writes one call's samples to its sink at the sink's pace, and can take some back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from livekit import rtc
+
+from ..control import AudioSink
+from ._samples import Samples
+
+__all__ = ["FRAME", "Output"]
+
+FRAME = 0.2
+"""Seconds written at a time. Each write costs a round trip through the FFI, whatever its size."""
+
+AHEAD = 0.19
+"""Seconds that are still queued, less one `TICK` at most, when the next frame is written: how
+long the event loop may be busy with other things before the caller hears a gap."""
+
+TICK = 0.05
+"""Seconds between the moments at which calls are written to. All calls of an event loop share
+them, so that it wakes up once for many."""
+
+RECENT = 0.8
+"""Seconds that were written last and are kept, as references: more than is ever queued."""
+
+_count = itertools.count()
+
+SLACK = 0.001
+"""Seconds that are not worth a nap."""
+
+
+class Output:
+    """The way from samples to a sink, for one writer.
+
+    Args:
+        sink: Where to write.
+        rate: The sink's, in Hz.
+    """
+
+    def __init__(self, sink: AudioSink, rate: int) -> None:
+        self._sink, self._rate = sink, rate
+        self._loop = asyncio.get_running_loop()
+        self._recent: deque[Samples] = deque()
+        self._kept = self._hasty = 0
+        # Calls that begin together begin with frames of different lengths, so that they are not
+        # all written to in the same moment ever after.
+        self._seconds = TICK * (1 + next(_count) % round(FRAME / TICK))
+        self._waiter: asyncio.Future[None] | None = None
+        self._after: list[Callable[[], None]] = []
+
+    def next_frame(self) -> int:
+        """Return how many samples to write next."""
+        seconds, self._seconds = self._seconds, FRAME
+        return round(seconds * self._rate)
+
+    @property
+    def queued(self) -> float:
+        """Seconds that were written and not yet heard."""
+        return self._sink.queued
+
+    def whole(self, seconds: float) -> int:
+        """Return how many samples that is, rounded up to pieces of 10 ms, WebRTC's own."""
+        piece = self._rate // 100
+        return max(1, math.ceil(seconds * self._rate / piece - 1e-6)) * piece
+
+    def wake(self) -> None:
+        """End the nap that is going on, if one is."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def nap(self, seconds: float) -> bool:
+        """Sleep up to `seconds`; return whether `wake` ended it before."""
+        waiter = self._waiter = self._loop.create_future()
+        woken = True
+
+        def expire() -> None:
+            nonlocal woken
+            woken = False
+            if not waiter.done():
+                waiter.set_result(None)
+
+        timer = self._loop.call_later(seconds, expire)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return woken
+
+    async def room(self) -> bool:
+        """Wait until a frame should be written; return False if woken before."""
+        ahead = self._sink.queued - AHEAD
+        if ahead <= SLACK:
+            return True
+        now = self._loop.time()
+        tick = math.ceil((now + ahead) / TICK) * TICK
+        return not await self.nap(max(tick - now, ahead))
+
+    async def write(self, samples: Samples) -> None:
+        """Write `samples`, which are not copied and must not change any more."""
+        self._recent.append(samples)
+        self._kept += len(samples)
+        while self._kept - len(self._recent[0]) >= RECENT * self._rate:
+            self._kept -= len(self._recent.popleft())
+        channels = self._sink.num_channels
+        if channels > 1:
+            samples = np.repeat(samples, channels)
+        count = len(samples) // channels
+        began = self._loop.time()
+        # An array of bytes is handed on as it is; of a slice of anything else livekit makes a copy.
+        await self._sink.write(
+            rtc.AudioFrame(samples.view(np.uint8).data, self._rate, channels, count)
+        )
+        after, self._after = self._after, []
+        for call in after:
+            self._loop.call_later(self._sink.queued, call)
+        if self._sink.queued < AHEAD / 2 and self._loop.time() - began < FRAME / 4:
+            # A sink that takes everything and keeps nothing, perhaps closed: do not run away.
+            self._hasty += 1
+            if self._hasty > 3:
+                await self.nap(FRAME / 2)
+        else:
+            self._hasty = 0
+
+    def after_next(self, call: Callable[[], None]) -> None:
+        """Call `call` when what is written next has been heard."""
+        self._after.append(call)
+
+    def take_back(self) -> Samples:
+        """Drop what has not been heard yet, and return it."""
+        count = round(self._sink.queued * self._rate)
+        self._sink.clear()
+        if not self._recent or count <= 0:
+            return np.empty(0, np.int16)
+        recent = np.concatenate(self._recent)
+        self._recent.clear()
+        heard, unheard = (
+            recent[: max(0, len(recent) - count)],
+            recent[max(0, len(recent) - count) :],
+        )
+        self._recent.append(heard)
+        self._kept = len(heard)
+        return unheard
+
+    async def drain(self) -> bool:
+        """Wait until all that was written has been heard; return False if woken before."""
+        while (queued := self._sink.queued) > SLACK:
+            if await self.nap(queued):
+                return False
+        return True
