@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
+from ._hang_up import hang_up
 from ._session import CallerSession
 from ._teardown import keep
 from .control import CallControl, CallLost, ControlEvent, Leg, LegLeft
@@ -19,6 +20,9 @@ __all__ = ["After", "Watch"]
 logger = logging.getLogger("livetransfer")
 
 After = Literal["end", "return", "leave"]
+
+LEAVE_LIMIT = 5.0
+"""Seconds that the AI may take to leave the call."""
 
 REFERRED_LIMIT = 10.0
 """Seconds that a referred caller's leg may take to leave (measured: about 1 s)."""
@@ -40,6 +44,7 @@ class Watch:
         release: Lets another transfer of this call begin.
         emit: Where the end of the call is told.
         began: When the transfer began, on the loop's clock, in seconds.
+        gone: Who has left already.
         closing: What is closed first, in the background.
     """
 
@@ -53,6 +58,7 @@ class Watch:
         release: Callable[[], None],
         emit: Callable[[TransferEvent], None],
         began: float,
+        gone: EndedBy | None = None,
         closing: Iterable[Callable[[], Awaitable[None]]],
     ) -> None:
         self._session, self._control, self._human = session, control, human
@@ -62,8 +68,10 @@ class Watch:
         self._since = self._loop.time()
         self._left: asyncio.Future[EndedBy] = self._loop.create_future()
         self._unsubscribe = control.subscribe(self._on_event)
-        if not control.caller_present:
-            self._gone(EndedBy.CALLER)
+        if gone is None and not control.caller_present:
+            gone = EndedBy.CALLER
+        if gone is not None:
+            self._gone(gone)
         self._closing = tuple(closing)
         self.end: asyncio.Future[CallEnd] = keep(
             asyncio.create_task(self._watch(), name="livetransfer-watch")
@@ -94,20 +102,27 @@ class Watch:
     async def _to_the_end(self, closing: Sequence[asyncio.Future[None]]) -> CallEnd:
         if self._human is None:
             await asyncio.wait({self._left}, timeout=REFERRED_LIMIT)
-            return self._ended(EndedBy.NOBODY)
+            stayed = not self._left.done() and self._control.caller_present
+            if stayed:
+                self._session.restore()
+            return self._ended(EndedBy.NOBODY, returned=stayed)
         if self._after == "leave":
-            await asyncio.wait(closing)
+            await asyncio.wait(closing, timeout=LEAVE_LIMIT)
             self._session.forget_room()
-            await self._control.leave()
+            try:
+                await asyncio.wait_for(self._control.leave(), LEAVE_LIMIT)
+            except Exception:
+                logger.warning("the AI could not leave the call", exc_info=True)
             self._session.session.shutdown(drain=False)
             return self._ended(EndedBy.NOBODY)
         who = await self._left
         if who is EndedBy.CALLER:
-            await self._control.hang_up(self._human)
-        elif who is EndedBy.HUMAN:
-            if self._after == "return":
+            await hang_up(self._control, self._human)
+        elif who is EndedBy.HUMAN and self._control.caller_present:
+            if self._after == "return" and not self._session.is_closing:
                 return await self._give_back()
-            await self._control.hang_up(self._control.caller)
+            if not await hang_up(self._control, self._control.caller):
+                return await self._give_back()
             self._session.close_as_if_caller_left()
         return self._ended(who)
 

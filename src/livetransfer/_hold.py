@@ -19,6 +19,9 @@ __all__ = ["HoldLine"]
 
 logger = logging.getLogger("livetransfer")
 
+OPEN_LIMIT = 1.0
+"""Seconds that the transfer waits for the music to begin; it may begin later."""
+
 TAIL_LIMIT = 6.0
 """Seconds that the music goes on at most after the caller was given back, until the AI speaks."""
 
@@ -48,9 +51,10 @@ class HoldLine:
         self._control, self._session = control, session
         self._player, self._problem = player, problem
         self._opening: asyncio.Task[AudioSink] | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._sink: AudioSink | None = None
         self._handle: PlayHandle | None = None
-        self._ended = False
+        self._faded = self._ended = False
 
     @property
     def handle(self) -> PlayHandle | None:
@@ -67,9 +71,15 @@ class HoldLine:
 
     async def start(self) -> None:
         """Start the music. Where it cannot be, the problem is told and the transfer goes on."""
-        if self._handle is not None or self._ended:
+        if self._starting is not None or self._ended:
             return
         self.prepare()
+        self._starting = asyncio.create_task(self._start(), name="livetransfer-hold-start")
+        done, _ = await asyncio.wait({self._starting}, timeout=OPEN_LIMIT)
+        if not done:
+            self._problem(f"the hold music did not begin within {OPEN_LIMIT:g} s")
+
+    async def _start(self) -> None:
         assert self._opening is not None
         try:
             self._sink = await asyncio.shield(self._opening)
@@ -77,12 +87,15 @@ class HoldLine:
             logger.warning("there can be no hold music", exc_info=True)
             self._problem(f"the hold music cannot be played: {error}")
             return
+        if self._faded:
+            return
         self._handle = self._player.play(self._sink)
         if (tail := _tails.pop(self._session, None)) is not None:
             keep(asyncio.create_task(tail.stop(), name="livetransfer-hold-stop"))
 
     def fade(self, seconds: float = FADE) -> None:
-        """Let the music end within `seconds`, without waiting for it."""
+        """Let the music end within `seconds`, without waiting for it; it does not begin again."""
+        self._faded = True
         if self._handle is not None:
             self._handle.stop(fade=seconds)
 
@@ -94,6 +107,9 @@ class HoldLine:
         await asyncio.shield(keep(asyncio.create_task(self._stop(fade))))
 
     async def _stop(self, fade: float) -> None:
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
         if self._opening is not None and self._sink is None:
             self._opening.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):

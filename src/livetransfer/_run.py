@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from ._after import After, Watch
+from ._hang_up import hang_up
 from ._hold import HoldLine
 from ._phases import Phase, Phases
 from ._resolve import Claim
@@ -22,6 +23,7 @@ from .control import (
     ControlEvent,
     KeyPressed,
     Leg,
+    LegAnswered,
     LegLeft,
     LegRinging,
     SealBroken,
@@ -31,13 +33,22 @@ from .errors import CallControlError
 from .events import AttemptEnded, HoldMusicProblem, PhaseChanged, TransferEnded, TransferEvent
 from .fallback import Fallback, HangUp, Next, Retry, ReturnToAgent, decide
 from .hold import HoldMusicPlayer
-from .outcome import Attempt, TransferOutcome
+from .outcome import Attempt, EndedBy, TransferOutcome
 from .status import TransferStatus
 
 __all__ = ["AttemptOver", "HumanLeg", "Run", "Stopped", "TransferProtocol"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
+
+DIAL_SLACK = 10.0
+"""Seconds, beyond the ringing, in which a dial has to have said what became of it."""
+
+ANSWER_LIMIT = 8.0
+"""Seconds, from the answer, in which the leg has to be ready to be talked to."""
+
+REFER_SLACK = 10.0
+"""Seconds, beyond its own time-out, in which a REFER has to have said what became of it."""
 
 BRIDGE_LIMIT = 5.0
 """Seconds that joining the two may take."""
@@ -102,12 +113,14 @@ class HumanLeg:
         broken: Done, with an AttemptOver, when the leg can be used no more.
         on_key: Called with each key that the human presses.
         keep_leg: Takes back that the teardown hangs it up.
+        answered: Whether the phone was answered.
     """
 
     leg: Leg
     broken: asyncio.Future[None]
     on_key: Callable[[str], None] | None = None
     keep_leg: Callable[[], None] = lambda: None
+    answered: bool = False
 
     def breaks(self, over: AttemptOver) -> None:
         """Say why it can be used no more; the first reason counts."""
@@ -168,6 +181,7 @@ class Run:
         self.summary: str | None = None
         self.teardown = Teardown()
         self.attempt_teardown = Teardown()
+        self.loose_ends = Teardown()
         self._claim, self._emit_to, self._announce = claim, emit, announce
         self._fallback, self._ring_timeout = fallback, ring_timeout
         self._max_hold, self._after = max_hold, after
@@ -179,6 +193,8 @@ class Run:
         self._closing: asyncio.Task[None] | None = None
         self._attempts: list[Attempt] = []
         self._stopped: asyncio.Future[None] = self._loop.create_future()
+        self._lost = self._dialling = False
+        self._overdue: asyncio.TimerHandle | None = None
         self.phases = Phases(self._loop.time, self._phase_changed)
         self.hold_line = HoldLine(control, session.session, player, self._music_problem)
 
@@ -212,6 +228,7 @@ class Run:
     def _on_control_event(self, event: ControlEvent) -> None:
         human = self._human
         if isinstance(event, CallLost):
+            self._lost = True
             self._stop(TransferStatus.FAILED, event.reason or "the connection to the call was lost")
         elif isinstance(event, LegLeft) and event.identity == self.control.caller.identity:
             self._stop(TransferStatus.CALLER_LEFT, event.reason)
@@ -220,9 +237,16 @@ class Run:
                 self._stop(TransferStatus.CANCELLED, "the caller pressed the exit key")
         elif human is None or event.identity != human.leg.identity:
             return
+        elif isinstance(event, LegAnswered):
+            human.answered = True
+            if self._dialling:
+                over = f"the leg was not ready {ANSWER_LIMIT:g} s after the answer"
+                self._overdue = self._loop.call_later(
+                    ANSWER_LIMIT, human.breaks, AttemptOver(TransferStatus.FAILED, over)
+                )
         elif isinstance(event, LegLeft):
-            # While it rings, the dial itself says why.
-            if self.phases.current in (Phase.BRIEFING, Phase.BRIDGING):
+            # Before the answer the dial itself says why.
+            if human.answered or self.phases.current in (Phase.BRIEFING, Phase.BRIDGING):
                 human.breaks(AttemptOver(TransferStatus.HUMAN_LEFT, event.reason or None))
         elif isinstance(event, SealBroken):
             human.breaks(AttemptOver(TransferStatus.FAILED, event.reason or "the seal broke"))
@@ -282,15 +306,17 @@ class Run:
                 human.broken.result()
             if task.done():
                 return task.result()
-            if late is not None and (
-                hold_left is None or (limit is not None and limit < hold_left)
-            ):
-                raise late
+            if limit is not None and (hold_left is None or limit < hold_left):
+                raise late or AttemptOver(
+                    TransferStatus.TIMED_OUT, f"there was no answer within {limit:g} s"
+                )
             raise AttemptOver(TransferStatus.TIMED_OUT, "the caller was on hold for too long")
         finally:
             if not task.done():
                 task.cancel()
                 self.attempt_teardown.push("unfinished step", lambda: _settled(task))
+            elif not task.cancelled():
+                task.exception()  # where something else ended the step in the same tick
 
     # -- the steps -----------------------------------------------------------------------
 
@@ -320,11 +346,13 @@ class Run:
             )
         )
         try:
-            await self.guard(_awaiting(asyncio.shield(task)))
+            await self.guard(_awaiting(asyncio.shield(task)), limit=timeout + REFER_SLACK)
         except AttemptOver as over:
             # Nobody can take a REFER back: it may still succeed.
             raise AttemptOver(TransferStatus.INDETERMINATE, over.reason) from over
         except Stopped as stopped:
+            if stopped.status is TransferStatus.FAILED:
+                raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
             if stopped.status is not TransferStatus.CALLER_LEFT:
                 raise
             # The leg is gone before the answer to the RPC: accepted, or the caller hung up.
@@ -369,19 +397,30 @@ class Run:
         assert destination is not None
         self.phases.move(Phase.DIALLING)
         human.keep_leg = self.attempt_teardown.push(
-            "human leg", lambda: self.control.hang_up(human.leg)
+            "human leg", lambda: hang_up(self.control, human.leg)
         )
+        ring_timeout = destination.ring_timeout or self._ring_timeout
+        # Keys that are pressed after the answer take their time too.
+        limit = ring_timeout * (2 if destination.dtmf else 1) + DIAL_SLACK
+        late = AttemptOver(
+            TransferStatus.INDETERMINATE, f"what became of the dial was not known in {limit:g} s"
+        )
+        self._dialling = True
         try:
             await self.guard(
                 self.control.dial(
-                    destination,
-                    identity=human.leg.identity,
-                    ring_timeout=destination.ring_timeout or self._ring_timeout,
+                    destination, identity=human.leg.identity, ring_timeout=ring_timeout
                 ),
                 human=human,
+                limit=limit,
+                late=late,
             )
         except CallControlError as error:
             raise AttemptOver.by(error) from error
+        finally:
+            self._dialling = False
+            if self._overdue is not None:
+                self._overdue.cancel()
 
     async def bridge(self, human: HumanLeg) -> BridgeMode:
         """Let caller and human hear each other, then end the music.
@@ -397,7 +436,6 @@ class Run:
             )
         except CallControlError as error:
             raise AttemptOver.by(error) from error
-        human.keep_leg()
         self.hold_line.fade()
         return mode
 
@@ -407,7 +445,8 @@ class Run:
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
     ) -> TransferOutcome:
         """Run the transfer to its outcome; see `WarmTransfer.run`."""
-        self.teardown.push("control", self.control.aclose)
+        self.teardown.push("control", self.control.aclose, last=True)
+        self.teardown.push("loose ends", self.loose_ends.run)
         self.teardown.push("caller's session", self.session.restore)
         self.teardown.push("hold music", self.hold_line.stop)
         self.teardown.push("attempt", self.attempt_teardown.run)
@@ -476,10 +515,14 @@ class Run:
                 self._record(AttemptOver(done), tries[index], remaining)
                 return mode
             self._human = None
-            await self.attempt_teardown.run()
+            # What ends the transfer need not wait for it: the teardown of the whole does.
+            closing = keep(asyncio.create_task(self.attempt_teardown.run()))
+            await asyncio.wait({closing, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
             self.attempt_teardown = Teardown()
             self.teardown.push("attempt", self.attempt_teardown.run)
             self.emit(AttemptEnded(self.at, attempt))
+            if self._stopped.done():
+                self._stopped.result()
             action = self._decide(attempt)
             if isinstance(action, (ReturnToAgent, HangUp)):
                 raise _GivenUp(action)
@@ -526,13 +569,13 @@ class Run:
         self, action: ReturnToAgent | HangUp, outcome: TransferOutcome
     ) -> TransferOutcome:
         """Give the caller back to the AI, or end the call as the fallback says."""
-        hang_up = isinstance(action, HangUp)
-        self.phases.move(Phase.ENDED if hang_up else Phase.RETURNED)
-        outcome = replace(outcome, timings=self._timings())
+        if not isinstance(action, HangUp):
+            self.phases.move(Phase.RETURNED)
         self.session.restore()
         handle = self.session.speak(action.say) if action.say else None
         tail = keep(asyncio.create_task(self._tail(), name="livetransfer-hold-tail"))
-        if hang_up:
+        hung_up = False
+        if isinstance(action, HangUp):
             if handle is not None:
                 spoken = keep(asyncio.ensure_future(handle.wait_for_playout()))
                 await asyncio.wait(
@@ -540,11 +583,14 @@ class Run:
                     timeout=GOODBYE_LIMIT,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-            await self.control.hang_up(self.control.caller)
+            hung_up = await hang_up(self.control, self.control.caller)
+            self.phases.move(Phase.ENDED if hung_up else Phase.RETURNED)
             tail.cancel()
             await asyncio.wait({tail})
+            if hung_up:
+                self.session.close_as_if_caller_left()
         self._claim.release()
-        return replace(outcome, hung_up=hang_up)
+        return replace(outcome, hung_up=hung_up, timings=self._timings())
 
     async def _tail(self) -> None:
         """End the music when a voice takes over, then close what is left."""
@@ -564,6 +610,8 @@ class Run:
     def _handed_over(self, mode: BridgeMode | None) -> TransferOutcome:
         """Give the call to the watch that carries what `after` promised."""
         human = self._human.leg if self._human is not None and mode is not None else None
+        if self._human is not None:
+            self._human.keep_leg()
         self.session.answer_nothing()
         self.phases.move(Phase.REFERRED if mode is None else Phase.BRIDGED)
         watch = Watch(
@@ -574,10 +622,21 @@ class Run:
             release=self._claim.release,
             emit=self.emit,
             began=self._began,
-            closing=(self.hold_line.stop, self.attempt_teardown.run),
+            gone=self._who_left(),
+            closing=(self.hold_line.stop, self.attempt_teardown.run, self.loose_ends.run),
         )
         outcome = self._attempt_outcome(self._attempts[-1])
         return replace(outcome, mode=mode, _end=watch.end)
+
+    def _who_left(self) -> EndedBy | None:
+        """Return who left while the introduction was spoken."""
+        if self._lost:
+            return EndedBy.LOST
+        if not self.control.caller_present:
+            return EndedBy.CALLER
+        if self._human is not None and self._human.broken.done():
+            return EndedBy.HUMAN
+        return None
 
     def _attempt_outcome(self, attempt: Attempt) -> TransferOutcome:
         return self._outcome(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import (
     AgentSession,
+    ErrorEvent,
     FunctionToolsExecutedEvent,
     RunContext,
     SpeechCreatedEvent,
@@ -34,7 +36,11 @@ Context = RunContext[Any] | AgentSession[Any]
 ANNOUNCEMENT_LIMIT = 30.0
 """Seconds that an announcement, or what is still being said, may take before the hold begins."""
 
+CLOSING_SEEN = 0.2
+"""Seconds between two looks at whether the session is being closed, where nothing tells it."""
+
 _NEVER_AWAY = 1e9
+_ANY_NUMBER = 1_000_000
 
 
 def session_of(context: Context) -> AgentSession[Any]:
@@ -141,7 +147,13 @@ class CallerSession:
             await current.wait_for_playout()
         handle = self._after_what_is_queued() if text is None else self.speak(text)
         if handle is not None:
-            await handle.wait_for_playout()
+            try:
+                await handle.wait_for_playout()
+            except asyncio.CancelledError:
+                # Detaching the output stops nothing that is queued already.
+                with contextlib.suppress(RuntimeError):
+                    handle.interrupt(force=True)
+                raise
             if (error := handle.exception()) is not None:
                 logger.warning("the announcement could not be spoken", exc_info=error)
 
@@ -186,6 +198,29 @@ class CallerSession:
         self._undo.append(arm_away_timer)
         session.on("speech_created", _silence)
         self._undo.append(lambda: session.off("speech_created", _silence))
+        self._undo.append(self._outlive_errors())
+
+    def _outlive_errors(self) -> Callable[[], None]:
+        """Let no error close the session meanwhile; the result undoes that.
+
+        It uses no model now: what fails is the briefing, with the same models, and a session
+        closes after some errors of its models, whoever used them. The errors meanwhile are
+        counted, because the session has counted them too.
+        """
+        session, options = self.session, self.session.conn_options
+        errors: Counter[str] = Counter()
+
+        def on_error(event: ErrorEvent) -> None:
+            if not getattr(event.error, "recoverable", True):
+                errors[getattr(event.error, "type", "")] += 1
+
+        def undo() -> None:
+            session.off("error", on_error)
+            options.max_unrecoverable_errors += max(errors.values(), default=0) - _ANY_NUMBER
+
+        session.on("error", on_error)
+        options.max_unrecoverable_errors += _ANY_NUMBER
+        return undo
 
     def restore(self) -> None:
         """Give the session back exactly as `detach` found it. Idempotent; never raises."""
@@ -229,6 +264,12 @@ class CallerSession:
         if options is not None and options.close_on_disconnect:
             self.session.shutdown(drain=False)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the session is being closed, or is closed. It has no public reader for that."""
+        closing: Callable[[], bool] = getattr(self.session, "_is_closing", lambda: False)
+        return closing()
+
     async def closing(self) -> None:
         """Return when the session is being closed. Cancel it when it is no longer of interest."""
         closed = asyncio.get_running_loop().create_future()
@@ -241,7 +282,8 @@ class CallerSession:
         try:
             handle = self._context.speech_handle if self._context is not None else None
             if handle is None or handle.interrupted or handle.allow_interruptions:
-                await closed
+                while not closed.done() and not self.is_closing:
+                    await asyncio.wait({closed}, timeout=CLOSING_SEEN)
             else:
                 # Closing waits for the tool before it says so, but interrupts its speech at once.
                 await handle.wait_if_not_interrupted([closed])
@@ -259,9 +301,13 @@ def speak(
         if not isinstance(llm, RealtimeModel):
             logger.warning("there is no voice to speak with", exc_info=True)
             return None
-    return session.generate_reply(
-        instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
-    )
+    try:
+        return session.generate_reply(
+            instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
+        )
+    except RuntimeError:
+        logger.warning("there is no session to speak in any more", exc_info=True)
+        return None
 
 
 def _silence(event: SpeechCreatedEvent) -> None:

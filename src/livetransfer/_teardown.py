@@ -12,6 +12,9 @@ __all__ = ["Teardown", "finish", "keep"]
 
 logger = logging.getLogger("livetransfer")
 
+LAST = 1.0
+"""Seconds of the total that are left for the step that waits for the others."""
+
 _kept: set[asyncio.Future[Any]] = set()
 
 
@@ -49,6 +52,8 @@ class Teardown:
     Steps are started in the reverse order of their pushes. A step that takes longer than
     `stagger` does not hold up the next one, so that a telephone network that does not answer
     cannot keep the caller on hold; each step ends after `step` seconds, all of it after `total`.
+    A step pushed as `last` begins when the others are done: what they work with may not go away
+    under them.
 
     Args:
         step: Seconds that one step may take.
@@ -58,12 +63,14 @@ class Teardown:
 
     def __init__(self, *, step: float = 3.0, total: float = 5.0, stagger: float = 0.1) -> None:
         self._step, self._total, self._stagger = step, total, stagger
-        self._steps: list[tuple[str, Callable[[], Awaitable[None] | None]]] = []
+        self._steps: list[tuple[str, Callable[[], object], bool]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def push(self, name: str, undo: Callable[[], Awaitable[None] | None]) -> Callable[[], None]:
-        """Remember to call `undo`; the result takes that back."""
-        entry = (name, undo)
+    def push(
+        self, name: str, undo: Callable[[], object], *, last: bool = False
+    ) -> Callable[[], None]:
+        """Remember to call `undo`, which may return an awaitable; the result takes that back."""
+        entry = (name, undo, last)
         self._steps.append(entry)
 
         def dismiss() -> None:
@@ -83,7 +90,9 @@ class Teardown:
         deadline = loop.time() + self._total
         pending: dict[asyncio.Task[None], str] = {}
         while self._steps:
-            name, undo = self._steps.pop()
+            name, undo, last = self._steps.pop()
+            if last and pending:
+                await asyncio.wait(pending, timeout=max(0.0, deadline - LAST - loop.time()))
             try:
                 result = undo()
             except Exception as error:
@@ -105,7 +114,7 @@ class Teardown:
                 logger.warning("a teardown step failed", extra={"step": name}, exc_info=failure)
 
 
-async def _bounded(step: Awaitable[None], seconds: float, name: str) -> None:
+async def _bounded(step: Awaitable[Any], seconds: float, name: str) -> None:
     task = asyncio.ensure_future(step)
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if done:

@@ -17,7 +17,12 @@ from ._run import AttemptOver, Run
 from ._session import CallerSession
 from .control import BridgeMode
 from .destination import Allowed, Destination, Method, check_allowed, check_line
-from .errors import ConfigurationError, ReferFailed, UnknownDestinationError
+from .errors import (
+    CallControlError,
+    ConfigurationError,
+    ReferFailed,
+    UnknownDestinationError,
+)
 from .events import TransferEvent
 from .fallback import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
@@ -232,6 +237,8 @@ class _Cold:
                     raise AttemptOver.by(error) from error
                 logger.info("the REFER was refused; the destination is dialled instead")
                 self._check(run, destination, error)
+            except CallControlError as error:
+                raise AttemptOver.by(error) from error
             else:
                 return None
         if run.phases.current is not Phase.HOLDING:

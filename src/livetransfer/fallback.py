@@ -129,7 +129,7 @@ def _ask(policy: Fallback, attempt: Attempt) -> Action | None:
 def decide(policy: Fallback | None, attempt: Attempt) -> Action:
     """Return what `policy` says of `attempt`, made safe.
 
-    A destination that may have been reached is never dialled again, and no opinion, like no
+    Where a destination may have been reached nobody is dialled any more, and no opinion, like no
     policy, means the default one.
 
     Raises:
@@ -140,7 +140,7 @@ def decide(policy: Fallback | None, attempt: Attempt) -> Action:
         action = FallbackPolicy().decide(attempt)
     if not isinstance(action, (Next, Retry, ReturnToAgent, HangUp)):
         raise TypeError(f"a fallback policy returned {action!r}, which is not an action")
-    if isinstance(action, Retry) and attempt.status is TransferStatus.INDETERMINATE:
+    if isinstance(action, (Next, Retry)) and attempt.status is TransferStatus.INDETERMINATE:
         return ReturnToAgent()
     if isinstance(action, Next) and not attempt.remaining:
         return ReturnToAgent()

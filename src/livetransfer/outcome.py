@@ -72,7 +72,7 @@ class Attempt:
     tries: int = 1
     remaining: int = 0
     seconds_on_hold: float = 0.0
-    earlier: tuple[Attempt, ...] = ()
+    earlier: tuple[Attempt, ...] = field(default=(), repr=False, hash=False)
     cause: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -219,6 +219,7 @@ class _Warm:
     def __init__(self, transfer: WarmTransfer, session: CallerSession) -> None:
         self._transfer, self._session = transfer, session
         self._summary: asyncio.Future[str] | None = None
+        self._loose = False
         self._introduction: PreparedSpeech | None = None
 
     async def attempt(self, run: Run, destination: Destination) -> BridgeMode:
@@ -230,7 +231,16 @@ class _Warm:
         elif not run.attempted:
             await run.guard(self._session.keep_talking(MEANWHILE))
         human = run.new_human(destination)
-        line = BriefingLine(run, human, self._transfer._briefing())
+        try:
+            agent = self._transfer._briefing()
+        except Exception as error:
+            raise AttemptOver(
+                TransferStatus.FAILED, f"no briefing could be made: {error}"
+            ) from error
+        if not self._loose:
+            self._loose = True
+            run.loose_ends.push("summary and introduction", self.aclose)
+        line = BriefingLine(run, human, agent)
         ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
         run.attempt_teardown.push("briefing line", lambda: line.aclose(ready))
         await run.dial(human)
@@ -256,6 +266,8 @@ class _Warm:
         conversation = self._session.session.history.copy()
         renewed = await line.agent.renew(conversation)
         if renewed is not None:
+            if self._summary is not None:
+                self._summary.cancel()
             self._summary = renewed
             renewed.add_done_callback(lambda done: _tell_summary(run, done))
         held = keep(asyncio.create_task(run.hold_when_quiet(), name="livetransfer-hold"))
@@ -327,12 +339,23 @@ class _Warm:
         if not speech.voiced:
             logger.warning("the introduction needs a TTS; it was left out")
             return
+        late = AttemptOver(TransferStatus.TIMED_OUT, "the introduction took too long")
         try:
-            await asyncio.wait_for(_speak_to_both(run, human, speech), INTRODUCTION_LIMIT)
+            await run.guard(
+                _speak_to_both(run, human, speech), human=human, limit=INTRODUCTION_LIMIT, late=late
+            )
+        except (AttemptOver, Stopped):
+            # They were joined; what follows from the end of that, the watch sees to.
+            logger.info("the introduction was cut short")
         except Exception:
             logger.warning("the introduction could not be spoken", exc_info=True)
-        finally:
-            await speech.aclose()
+
+    async def aclose(self) -> None:
+        """Stop writing and synthesising what nobody will hear any more."""
+        if self._summary is not None:
+            self._summary.cancel()
+        if self._introduction is not None:
+            await self._introduction.aclose()
 
 
 def _factory(
