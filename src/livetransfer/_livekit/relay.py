@@ -130,7 +130,8 @@ class Pipe:
             "track_published": self._on_published,
             "track_subscribed": self._on_subscribed,
             "participant_disconnected": self._on_left,
-            "disconnected": self._on_lost,
+            # When we disconnect ourselves, "disconnected" does not always come.
+            "connection_state_changed": self._on_state,
         }
         for name, handler in self._handlers.items():
             room.on(name, handler)
@@ -233,8 +234,9 @@ class Pipe:
         if not self.present and not self._closed:
             self.on_gone(self.speaker)
 
-    def _on_lost(self, _: object = None) -> None:
-        self.on_gone("")
+    def _on_state(self, state: rtc.ConnectionState.ValueType) -> None:
+        if state == rtc.ConnectionState.CONN_DISCONNECTED:
+            self.on_gone("")
 
 
 async def _unpublish(

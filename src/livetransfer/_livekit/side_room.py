@@ -26,7 +26,8 @@ A server gives a room that names no agent, when it creates it, every worker with
 empty list suppresses nothing; a room that names one gets this one only, and nobody answers to it.
 """
 
-OPEN_WITHIN = 8.0
+CREATE = 3.0
+CONNECT = 5.0
 # The room goes by itself if this process dies before anybody is in it.
 EMPTY_TIMEOUT = 60
 LEAVE_WITHIN = 2.0
@@ -60,25 +61,18 @@ class SideRoom:
             raise CallControlError("the room of the leg is closed", status=TransferStatus.FAILED)
         if self._opening is None:
             self._opening = self._tasks.start(self._open(), "open-consult-room")
-        try:
-            await asyncio.shield(self._opening)
-        except asyncio.CancelledError:
-            if self._closing is not None and self._opening.cancelled():
-                raise CallControlError(
-                    "the room of the leg is closed", status=TransferStatus.FAILED
-                ) from None
-            raise
+        await asyncio.shield(self._opening)
 
     async def aclose(self) -> None:
         """Delete the room, which hangs up whoever is in it. May be called again."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="livetransfer-close-consult")
-        await finish(_wait(self._closing), 12.0)
+        await finish(_wait(self._closing), CREATE + CONNECT + 12.0)
 
     async def _open(self) -> None:
         _delete_at_shutdown(self)
         try:
-            await asyncio.wait_for(self._join(), OPEN_WITHIN)
+            await self._join()
         except Exception as error:
             fault = classify(error)
             # Nothing rings yet, so nothing about it is unclear.
@@ -88,15 +82,32 @@ class SideRoom:
             ) from error
 
     async def _join(self) -> None:
-        await self.wire.create_room(NOBODY, empty_timeout=EMPTY_TIMEOUT)
+        await asyncio.wait_for(self.wire.create_room(NOBODY, empty_timeout=EMPTY_TIMEOUT), CREATE)
         self.room.on("participant_connected", self._on_joined)
-        await self.room.connect(
-            self.wire.url,
-            self.wire.token(self._identity),
-            rtc.RoomOptions(auto_subscribe=False),
+        joining = asyncio.ensure_future(
+            self.room.connect(
+                self.wire.url,
+                self.wire.token(self._identity),
+                rtc.RoomOptions(auto_subscribe=False),
+            )
         )
+        done, _ = await asyncio.wait([joining], timeout=CONNECT)
+        if not done:
+            joining.add_done_callback(self._leave_late)
+            raise asyncio.TimeoutError
+        joining.result()
         for participant in self.room.remote_participants.values():
             self._on_joined(participant)
+
+    def _leave_late(self, joined: asyncio.Future[None]) -> None:
+        """To join a room that was deleted is to create it again."""
+        if not joined.cancelled() and joined.exception() is None:
+            self._tasks.start(self._leave_again(), "leave-consult-room")
+
+    async def _leave_again(self) -> None:
+        await self.room.disconnect()
+        await self._delete()
+        await self.wire.aclose()
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         """Show out an agent that is not ours, before it says a word to the human."""
@@ -108,8 +119,8 @@ class SideRoom:
 
     async def _close(self) -> None:
         asked = self._opening is not None
-        if self._opening is not None and not self._opening.done():
-            self._opening.cancel()
+        if self._opening is not None:
+            # Not cancelled: a request that is on its way creates the room after it was deleted.
             await asyncio.wait([self._opening])
         self.room.off("participant_connected", self._on_joined)
         self.events.be_quiet()
