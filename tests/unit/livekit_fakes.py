@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ class FakePermission:
     can_manage_agent_session: bool = False
 
 
+_SIDS = itertools.count()
+
+
 @dataclass
 class FakePublication:
     sid: str
@@ -36,6 +40,7 @@ class FakePublication:
 class FakeParticipant:
     identity: str
     attributes: dict[str, str] = field(default_factory=dict)
+    sid: str = field(default_factory=lambda: f"PA_{next(_SIDS)}")
     kind: int = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
     permissions: FakePermission = field(default_factory=FakePermission)
     track_publications: dict[str, FakePublication] = field(default_factory=dict)
@@ -99,7 +104,7 @@ class FakeRoom:
 
     def leave(self, identity: str, reason: int = 1) -> None:
         participant = self.remote_participants.pop(identity)
-        participant.disconnect_reason = reason
+        participant.disconnect_reason = reason or None
         self.emit("participant_disconnected", participant)
 
     def status(self, identity: str, status: str) -> None:

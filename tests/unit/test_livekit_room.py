@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -219,6 +220,24 @@ async def test_a_party_that_reconnects_has_not_left() -> None:
     assert events.present("caller")
     room.join("caller")
     assert seen == []
+    events.close()
+
+
+async def test_our_own_reconnection_is_nobodys_departure() -> None:
+    room, _, events = fake_call()
+    room.join("human")
+    seen: list[Any] = []
+    events.subscribe(seen.append)
+    room.leave("caller", 0)
+    room.emit("reconnecting")
+    room.leave("human", 0)
+    assert events.present("caller")
+    room.join("caller")
+    room.emit("reconnected")
+    assert seen == []
+    assert events.present("caller")
+    await asyncio.sleep(2.1)
+    assert seen == [LegLeft("human", "")], "who did not come back has left"
     events.close()
 
 

@@ -30,6 +30,8 @@ REJOINING = (
     rtc.DisconnectReason.MIGRATION,
 )
 REJOIN_WITHIN = 2.0
+# The SDK tells of that first, without a reason, and 2 ms later of the reconnecting.
+_OURS_WITHIN = 0.05
 
 
 class RoomEvents:
@@ -43,7 +45,8 @@ class RoomEvents:
         self._listeners: list[Callable[[ControlEvent], None]] = []
         self._answered: set[str] = set()
         self._ringing: set[str] = set()
-        self._rejoining: dict[str, asyncio.TimerHandle] = {}
+        self._rejoining: dict[str, asyncio.TimerHandle | None] = {}
+        self._reconnecting = False
         self._quiet = False
         self.lost = False
         self._handlers: dict[Any, Callable[..., None]] = {
@@ -51,6 +54,8 @@ class RoomEvents:
             "participant_disconnected": self._on_disconnected,
             "participant_attributes_changed": self._on_attributes,
             "sip_dtmf_received": self._on_key,
+            "reconnecting": self._on_reconnecting,
+            "reconnected": self._on_reconnected,
             "disconnected": self._on_lost,
         }
         for name, handler in self._handlers.items():
@@ -111,7 +116,8 @@ class RoomEvents:
             self.room.off(name, handler)
         self._handlers = {}
         for timer in self._rejoining.values():
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
         self._rejoining.clear()
         self._listeners.clear()
 
@@ -134,13 +140,34 @@ class RoomEvents:
 
     def _on_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         identity, reason = participant.identity, participant.disconnect_reason
-        if reason in REJOINING and not self._quiet:
-            loop = asyncio.get_running_loop()
-            self._rejoining[identity] = loop.call_later(
-                REJOIN_WITHIN, self._left, identity, reason
-            )
+        if reason in REJOINING:
+            self._await_return(identity, reason, REJOIN_WITHIN)
+        elif reason is None:
+            # Perhaps our own connection begins anew: then everybody goes and comes back.
+            self._await_return(identity, reason, _OURS_WITHIN)
         else:
             self._left(identity, reason)
+
+    def _await_return(
+        self, identity: str, reason: rtc.DisconnectReason.ValueType | None, within: float
+    ) -> None:
+        timer = None
+        if not self._reconnecting:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(within, self._left, identity, reason)
+        self._rejoining[identity] = timer
+
+    def _on_reconnecting(self) -> None:
+        self._reconnecting = True
+        for identity, timer in self._rejoining.items():
+            if timer is not None:
+                timer.cancel()
+            self._rejoining[identity] = None
+
+    def _on_reconnected(self) -> None:
+        self._reconnecting = False
+        for identity in list(self._rejoining):
+            self._await_return(identity, None, REJOIN_WITHIN)
 
     def _left(self, identity: str, reason: rtc.DisconnectReason.ValueType | None) -> None:
         self._rejoining.pop(identity, None)

@@ -21,7 +21,7 @@ from .errors import classify, seal_failed
 from .events import RoomEvents
 from .gate import Gate
 from .permissions import TrackPermissions
-from .tasks import Tasks, logger
+from .tasks import Tasks, either, logger
 from .wire import Wire
 
 __all__ = ["Seal"]
@@ -71,15 +71,11 @@ class Seal:
         self._answer: asyncio.Task[None] | None = None
         self._failed = False
         self._listening = False
+        self._sids: dict[str, str] = {}
         self._handlers: dict[Any, Callable[..., None]] = {
             "participant_connected": self._on_joined,
             "track_published": self._on_track,
         }
-
-    @property
-    def sealed(self) -> bool:
-        """Whether the two are to be kept apart."""
-        return self._sealed
 
     def arm(self) -> None:
         """Keep them apart from now on, whenever the human joins. Idempotent."""
@@ -88,6 +84,9 @@ class Seal:
         self._sealed = True
         self._include = TrackPermissions.of(self._room).exclude(self._human)
         self._listen(True)
+        caller = self._room.remote_participants.get(self._caller)
+        if caller is not None:
+            self._sids[self._caller] = caller.sid
         human = self._room.remote_participants.get(self._human)
         if human is not None:
             for publication in human.track_publications.values():
@@ -145,7 +144,7 @@ class Seal:
     async def _confirm(self) -> None:
         over = self._over
         for delay in CONFIRM:
-            await _either(over.wait(), None, delay)
+            await either(over.wait(), None, delay)
             if over.is_set():
                 return
             await self._join()
@@ -203,7 +202,7 @@ class Seal:
     async def _finish_caller(self) -> None:
         """The caller's half: it hears its music again once the human's track is taken from it."""
         try:
-            await _either(self._human_track.wait(), self._over.wait(), LATE_TRACK)
+            await either(self._human_track.wait(), self._over.wait(), LATE_TRACK)
             if self._sealed:
                 await asyncio.sleep(SETTLE_CALLER)
                 await self._part(self._caller)
@@ -236,7 +235,7 @@ class Seal:
     async def _repeated(self, listener: str) -> None:
         over = self._over
         for delay in REPEATS:
-            await _either(over.wait(), None, delay)
+            await either(over.wait(), None, delay)
             if over.is_set():
                 return
             try:
@@ -268,7 +267,11 @@ class Seal:
         identity = participant.identity
         if identity not in self._gates:
             return
-        if self._events.has_answered(self._human):
+        known, self._sids[identity] = self._sids.get(identity), participant.sid
+        if known == participant.sid:
+            # Our own connection began anew, not theirs: their subscriptions are as they were.
+            self._repeat(identity)
+        elif self._events.has_answered(self._human):
             # Its new connection renews every subscription.
             self._tasks.start(self._rejoined(identity), "seal-rejoined")
         elif identity == self._caller:
@@ -312,13 +315,3 @@ class Seal:
             self._broken(error)
         else:
             self._repeat(listener)
-
-
-async def _either(first: Any, second: Any, timeout: float) -> None:
-    """Wait until one of the two has ended, or `timeout` seconds."""
-    waiting = [asyncio.ensure_future(one) for one in (first, second) if one is not None]
-    try:
-        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()

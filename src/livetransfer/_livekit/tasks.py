@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["Tasks", "finish", "logger"]
+__all__ = ["Tasks", "either", "finish", "logger"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -61,3 +61,13 @@ async def finish(work: Coroutine[Any, Any, T], timeout: float) -> T:
         if not task.cancelled():
             task.exception()
         raise
+
+
+async def either(first: Any, second: Any, timeout: float) -> None:
+    """Wait until one of the two has ended, or `timeout` seconds."""
+    waiting = [asyncio.ensure_future(one) for one in (first, second) if one is not None]
+    try:
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
