@@ -17,6 +17,9 @@ Samples = npt.NDArray[np.int16]
 MAX_RATE = 384_000
 """The highest sampling rate, in Hz, that is taken for one."""
 
+MAX_FLOAT = 16.0
+"""Beyond this, floating-point samples are taken for integers that were converted."""
+
 
 class AudioError(Exception):
     """Something given as audio cannot be played; the text says why, for people."""
@@ -102,10 +105,15 @@ def from_array(samples: Any, source_rate: float, rate: int) -> Samples:
     array = np.asarray(samples)
     if array.ndim == 2 and array.shape[0] < array.shape[1] and array.shape[0] <= 8:
         array = array.T  # (channels, n), as some libraries have it
-    if array.ndim not in (1, 2) or not (
-        np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)
-    ):
+    floats = np.issubdtype(array.dtype, np.floating)
+    if array.ndim not in (1, 2) or not (floats or np.issubdtype(array.dtype, np.integer)):
         raise AudioError("samples have to be an array of numbers of shape (n,) or (n, channels)")
+    if array.dtype.itemsize == 8 and not floats:  # Python's numbers
+        if array.size and max(array.max(), -array.min()) > 32768:
+            raise AudioError("whole numbers beyond 32767 need a dtype that says their full scale")
+        array = array.astype(np.int16)
+    elif floats and array.size and np.nanmax(np.abs(array)) > MAX_FLOAT:
+        raise AudioError("floating-point samples have to be between -1 and 1")
     resampler = Resampler(check_rate(source_rate), rate)
     step = 1 << 18
     parts = [resampler.push(mono(array[i : i + step])) for i in range(0, len(array), step)]

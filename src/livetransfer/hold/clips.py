@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -14,7 +15,7 @@ from typing import Protocol
 from ._samples import AudioError, Samples
 from .builtin import BUILTIN, clip_path, synthesised
 from .decode import MAX_SECONDS, decode, decode_start
-from .leveling import MAX_GAIN_DB, level, trim
+from .leveling import MAX_GAIN_DB, level, loudness, trim
 from .loop import Loop, make_loop
 
 __all__ = [
@@ -194,19 +195,6 @@ class ClipCache:
         with self._lock:
             return sum(loop.nbytes for loop in self._held.values())
 
-    def find(self, clip: Clip, how: Rendering) -> Loop | None:
-        """Return the loop if it is held.
-
-        Raises:
-            AudioError: The content is not there any more.
-        """
-        key = (clip.key(), how)
-        with self._lock:
-            loop = self._held.get(key)
-            if loop is not None:
-                self._held.move_to_end(key)
-            return loop
-
     def load(self, clip: Clip, how: Rendering, *, skip: float = 0.0) -> Loading:
         """Make the loop ready in a thread of the running event loop; whoever comes later joins.
 
@@ -283,16 +271,20 @@ def _render(
 ) -> Loop:
     if not len(samples):
         raise AudioError("there is no audio in it")
+    if measured is None:
+        measured = loudness(samples, how.rate)
+    if measured == -math.inf:
+        raise AudioError("it is silent; for quiet, leave the music out with None")
+    first, last = trim(samples, how.rate, measured)
     levelled = level(
-        samples,
+        samples[first:last],
         how.rate,
         target=how.target,
         volume=how.volume,
-        max_gain=max_gain,
         measured=measured,
+        max_gain=max_gain,
     )
-    first, last = trim(levelled, how.rate)
-    return make_loop(levelled[first:last], how.rate, crossfade=how.crossfade, origin=origin + first)
+    return make_loop(levelled, how.rate, crossfade=how.crossfade, origin=origin + first)
 
 
 cache = ClipCache()

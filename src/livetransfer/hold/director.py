@@ -12,6 +12,7 @@ from .events import HoldSourceFailed, HoldSourceLate, HoldSourceReady
 from .fetch import Fetcher
 from .loop import LoopReader, same_ahead
 from .opening import Opening, open_track
+from .output import FRAME
 from .settings import Settings
 from .sources import Track, Url
 from .stream import StreamOpening
@@ -26,6 +27,9 @@ POLL = 0.05
 
 LATE_CHANGE = 0.8
 """Seconds over which the music changes from the built-in clip to a source that came late."""
+
+FAILED_CHANGE = 0.1
+"""Seconds over which it changes away from a source that failed."""
 
 SAME_CLIP = 1.0
 """Seconds over which a clip's start becomes the whole clip: only the level may differ."""
@@ -53,31 +57,30 @@ class Director:
         fetcher: Fetcher,
         wake: Callable[[], None],
     ) -> None:
-        self._deck, self._how, self._start = deck, settings.rendering, settings.start
-        self._tell, self._fetcher, self._wake = settings.tell, fetcher, wake
+        self._deck, self._settings = deck, settings
+        self._fetcher, self._wake = fetcher, wake
+        self._quiet = not tracks
         self._tracks = list(tracks)
-        self._index = 0
-        self._current: Opening | None = None
-        self._next: Opening | None = None
-        self._spare: Opening | None = None
-        self._late = False
+        self._current: Opening | None = None  # what plays, unless the built-in clip stands in
+        self._next: Opening | None = None  # what is to take over
+        self._spare: Opening | None = None  # the built-in clip
+        self._late = self._standing_in = False
         self._begun = 0.0
         self._loop = asyncio.get_running_loop()
 
     def begin(self) -> None:
         """Open the first track."""
         self._begun = self._loop.time()
-        if not self._tracks:
+        if self._quiet:
             return
-        self._next = self._open(self._tracks[0], self._start)
+        self._next = self._open(self._tracks[0], self._settings.start)
         if isinstance(self._tracks[0].source, Url) and self._next.reader() is None:
-            # It may be needed in a moment.
-            self._spare = self._builtin()
+            self._spare = self._builtin()  # it may be needed in a moment
 
     @property
     def wait(self) -> float | None:
         """Seconds until `look` should be called, if nothing wakes it before; None: not at all."""
-        if self._deck.music is not None or not (self._next or self._spare):
+        if self._deck.music is not None or self._quiet:
             return None
         return self._patience or POLL
 
@@ -92,7 +95,8 @@ class Director:
                 opening.close()
 
     def _open(self, track: Track, start: str = "beginning") -> Opening:
-        how = replace(self._how, volume=self._how.volume * track.volume)
+        how = self._settings.rendering
+        how = replace(how, volume=how.volume * track.volume)
         return open_track(track, how, start, self._fetcher, self._wake)
 
     def _builtin(self) -> Opening:
@@ -100,102 +104,95 @@ class Director:
 
     def look(self) -> None:
         """See what has become of the tracks, and change the music where that is called for."""
+        if self._quiet:
+            return
         self._drop_failed()
-        if self._deck.music is None:
-            self._look_first()
-        elif self._current is None or self._current is self._spare:
-            self._look_late()
+        if self._current is None:
+            self._look_for_one()
+        elif isinstance(self._current, StreamOpening):
+            self._look_at_stream(self._current)
         else:
-            self._look_on()
+            self._improve(self._current)
+            self._look_on(self._current)
 
     def _drop_failed(self) -> None:
-        """Report the next track if it failed, and try the one after it."""
-        while self._next is not None and (reason := self._next.error) is not None:
-            failed = self._next
-            self._tell(HoldSourceFailed(failed.track.label, reason))
-            failed.close()
-            self._next = None
-            position = self._tracks.index(failed.track)
-            self._tracks.remove(failed.track)
-            if self._tracks and self._current is not None and self._current is not self._spare:
-                self._index = position % len(self._tracks)
-            elif self._tracks:
-                self._index = position % len(self._tracks)
-                self._next = self._open(self._tracks[self._index])
+        """Report what failed, and try the track after it."""
+        for opening in (self._current, self._next):
+            if opening is None or (reason := opening.error) is None:
+                continue
+            self._settings.tell(HoldSourceFailed(opening.track.label, reason))
+            opening.close()
+            at = self._tracks.index(opening.track)
+            self._tracks.remove(opening.track)
+            if opening is self._current:
+                self._current = None
+            if opening is self._next:
+                self._next = None
+            if self._current is None and self._next is None and self._tracks:
+                self._next = self._open(self._tracks[at % len(self._tracks)])
+                if (reason := self._next.error) is not None:
+                    self._drop_failed()
+                    return
 
-    def _look_first(self) -> None:
+    def _look_for_one(self) -> None:
+        """No track plays: take the next if it is ready, or else the built-in clip."""
+        music = self._deck.music
         if self._next is not None and (reader := self._next.reader()) is not None:
-            self._take(self._next, reader, 0.0)
+            if self._late:
+                self._settings.tell(HoldSourceReady(self._next.track.label))
+            self._take(self._next, reader, LATE_CHANGE if music is not None else 0.0)
             return
-        if self._next is not None and self._patience > 0:
+        if music is None and self._next is not None and self._patience > 0:
             return
         if self._spare is None:
             self._spare = self._builtin()
         if self._spare.error is not None:
             self._spare = self._open(Track(SYNTHESISED))
-        if (reader := self._spare.reader()) is not None:
-            if self._next is not None:
+        if music is not None and self._standing_in:
+            self._improve(self._spare)
+        elif (reader := self._spare.reader()) is not None:
+            if music is None and self._next is not None:
                 self._late = True
-                self._tell(HoldSourceLate(self._next.track.label))
-            self._current = self._spare
-            self._deck.change(reader, 0.0)
-
-    def _look_late(self) -> None:
-        """The built-in clip plays: has a track come?"""
-        assert self._deck.music is not None
-        if self._next is not None and (reader := self._next.reader()) is not None:
-            if self._late:
-                self._tell(HoldSourceReady(self._next.track.label))
-            self._take(self._next, reader, LATE_CHANGE)
-        else:
-            self._improve()
+                self._settings.tell(HoldSourceLate(self._next.track.label))
+            self._standing_in = True
+            self._deck.change(reader, 0.0 if music is None else FAILED_CHANGE)
 
     def _take(self, opening: Opening, reader: Reader, seconds: float) -> None:
-        if self._current is not None and self._current is not self._spare:
+        if self._current is not None:
             self._current.close()
-        self._current, self._next, self._late = opening, None, False
+        self._current, self._next = opening, None
+        self._late = self._standing_in = False
         self._deck.change(reader, seconds)
+        self._settings.taken(opening.track)
 
-    def _improve(self) -> None:
+    def _improve(self, opening: Opening) -> None:
         """Let the whole clip take over from its start."""
         music = self._deck.music
-        if self._current is None or music is None or self._deck.changing:
+        if music is None or self._deck.changing:
             return
-        if (better := self._current.better(music)) is not None:
+        if (better := opening.better(music)) is not None:
             self._deck.change(better, 0.0 if same_ahead(music, better) else SAME_CLIP)
 
-    def _look_on(self) -> None:
+    def _look_on(self, current: Opening) -> None:
+        """Begin the next clip of a playlist before this one ends."""
         music = self._deck.music
-        if isinstance(music, StreamOpening):
-            self._look_at_stream(music)
-            return
-        self._improve()
         if len(self._tracks) < 2 or not isinstance(music, LoopReader):
             return
         if self._next is None:
-            self._index = (self._index + 1) % len(self._tracks)
-            self._next = self._open(self._tracks[self._index])
-        seconds = max(self._how.crossfade, ITEM_CHANGE)
-        remaining = (music.loop.end - music.position) / self._how.rate
-        if music.loop.whole and remaining <= seconds + 0.2 and not self._deck.changing:
-            seconds = min(seconds, music.loop.length / self._how.rate / 2)
-            if (reader := self._next.reader()) is not None:
-                self._take(self._next, reader, seconds)
+            at = self._tracks.index(current.track)
+            self._next = self._open(self._tracks[(at + 1) % len(self._tracks)])
+        rate = self._settings.rate
+        seconds = max(self._settings.rendering.crossfade, ITEM_CHANGE)
+        seconds = min(seconds, music.loop.length / rate / 2)
+        remaining = (music.loop.end - music.position) / rate
+        due = music.loop.whole and remaining <= seconds + FRAME
+        if due and not self._deck.changing and (reader := self._next.reader()) is not None:
+            self._take(self._next, reader, seconds)
 
     def _look_at_stream(self, stream: StreamOpening) -> None:
-        """A stream that runs dry is replaced, and taken back when it goes on."""
-        if not stream.starving:
-            return
-        reason = stream.error
-        if reason is None:
-            self._next, self._late = stream, True
+        """Let the built-in clip stand in for a stream that runs dry, until it goes on."""
+        if stream.starving:
+            self._current, self._next, self._late = None, stream, True
             reason = "no frames come; the built-in clip plays until they do"
-        else:
-            self._tracks.remove(stream.track)
-        self._tell(HoldSourceFailed(stream.track.label, reason))
-        self._spare = self._spare or self._builtin()
-        if self._spare.error is not None:
-            self._spare = self._open(Track(SYNTHESISED))
-        self._current = self._spare
-        if (reader := self._spare.reader()) is not None:
-            self._deck.change(reader, 0.1)
+            self._settings.tell(HoldSourceFailed(stream.track.label, reason))
+            self._look_for_one()

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ._samples import AudioError, Samples
+from ._samples import Samples
 
 __all__ = ["CEILING", "MAX_GAIN_DB", "TARGET_LUFS", "level", "limited", "loudness", "trim"]
 
@@ -24,8 +24,8 @@ telephony (-26 dBov, ITU-T P.56 and G.100.1): clearly there, and not louder than
 CEILING = 10 ** (-1.0 / 20) * 32767
 """The largest sample: -1 dBFS, so that an encoder's ripple does not clip."""
 
-AUDIBLE_DB = -42.0
-"""RMS, in dBFS after levelling, below which 20 ms at either end of a clip count as silence."""
+AUDIBLE_DB = -19.0
+"""Level relative to a clip's loudness, in dB, below which its ends count as silence."""
 
 MAX_TRIM = 5.0
 """Seconds that are taken off either end at most."""
@@ -105,8 +105,8 @@ def level(
     *,
     target: float | None,
     volume: float,
+    measured: float,
     max_gain: float = MAX_GAIN_DB,
-    measured: float | None = None,
 ) -> Samples:
     """Return `samples` at the loudness `target` times `volume`, with no sample above `CEILING`.
 
@@ -117,16 +117,9 @@ def level(
         rate: In Hz.
         target: In LUFS; None leaves the clip as loud as it is.
         volume: Linear, applied on top.
+        measured: Its loudness in LUFS.
         max_gain: The most that a soft clip is raised, in dB.
-        measured: Its loudness in LUFS, where that is known already.
-
-    Raises:
-        AudioError: There is nothing to hear in it.
     """
-    if measured is None:
-        measured = loudness(samples, rate)
-    if measured == -math.inf:
-        raise AudioError("it is silent; for quiet, leave the music out with None")
     gain = volume
     if target is not None:
         gain *= 10 ** (min(target - measured, max_gain) / 20)
@@ -178,11 +171,16 @@ def _knots(
     return np.minimum(np.append(allowed, allowed[-1:]), np.insert(allowed, 0, allowed[0]))
 
 
-def trim(samples: Samples, rate: int) -> tuple[int, int]:
+def trim(samples: Samples, rate: int, measured: float) -> tuple[int, int]:
     """Return where what can be heard begins and ends, as sample numbers.
 
     A clip that fades in from nothing and out again would be a hole in every turn of the loop.
-    Silence inside the clip belongs to it. Levelled samples are expected.
+    Silence inside the clip belongs to it.
+
+    Args:
+        samples: Shape (n,), int16.
+        rate: In Hz.
+        measured: Their loudness in LUFS.
     """
     size = max(1, rate // 50)
     count = len(samples) // size
@@ -192,7 +190,7 @@ def trim(samples: Samples, rate: int) -> tuple[int, int]:
     for start in range(0, count, 4096):
         part = samples[start * size : min(count, start + 4096) * size].astype(np.float32)
         squares[start : start + 4096] = (part.reshape(-1, size) ** 2).mean(axis=1)
-    loud = squares > (32768.0 * 10 ** (AUDIBLE_DB / 20)) ** 2
+    loud = squares > (32768.0 * 10 ** ((measured + AUDIBLE_DB) / 20)) ** 2
     # Three windows in a row: a click at the very end of a file is not the end of its music.
     runs = loud[:-2] & loud[1:-1] & loud[2:]
     found = np.flatnonzero(runs)

@@ -55,6 +55,7 @@ class ClipOpening:
         self.track = track
         self._how, self._start = how, start
         self._wake, self._loop = wake, asyncio.get_running_loop()
+        self._fetcher = fetcher
         self._skip = random.random() if start == "random" else 0.0
         self._loading: Loading | None = None
         self._lease: Lease | None = None
@@ -90,6 +91,10 @@ class ClipOpening:
             error = self._loading.whole.exception()
             if isinstance(error, AudioError):
                 self._error = str(error)
+                if isinstance(self.track.source, Url):
+                    # It may be mended by the next call.
+                    url, forget = self.track.source.url, self._fetcher.forget
+                    self._loop.run_in_executor(None, forget, url)
         return self._error
 
     def reader(self) -> Reader | None:

@@ -118,12 +118,11 @@ class HoldMusicPlayer:
             asyncio.get_running_loop()
         except RuntimeError:
             return
-        if not self._prefetched:
-            self._prefetched = [
-                self._fetcher.lease(track.source.url)
-                for track in self._program.tracks
-                if isinstance(track.source, Url)
-            ]
+        if all(lease.released for lease in self._prefetched):
+            self._prefetched.clear()
+            for track in self._program.tracks:
+                if isinstance(track.source, Url):
+                    self._prefetched.append(self._fetcher.lease(track.source.url))
 
     def close(self) -> None:
         """Give up what `prefetch` began and nobody else waits for. Plays go on."""
@@ -169,8 +168,9 @@ class HoldMusicPlayer:
             synthesise=synthesise or self.synthesise,
             voice=voice,
             tell=tell,
+            taken=self._program.began,
         )
-        return PlayHandle(sink, self._program.choose(), settings, self._fetcher)
+        return PlayHandle(sink, self._program.choose(self._start), settings, self._fetcher)
 
     @asynccontextmanager
     async def playing(
@@ -195,6 +195,7 @@ class HoldMusicPlayer:
             finally:
                 handle.stop()
                 await asyncio.wait({handle.task}, timeout=handle.fade_out + CLOSING)
+                handle.task.cancel()
         finally:
             await sink.aclose()
 

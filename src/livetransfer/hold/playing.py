@@ -35,6 +35,7 @@ class PlayHandle:
     Attributes:
         task: The task that writes it; it never raises.
         fade_out: Seconds that `stop` takes unless it is told otherwise.
+        error: What ended the music before it was stopped: the sink failed. Usually None.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class PlayHandle:
         self._stop: float | None = None
         self._paused = self._pausing = False
         self._heard: set[asyncio.Future[None]] = set()
+        self.error: Exception | None = None
         self.task = asyncio.create_task(self._run(), name="livetransfer-hold-music")
 
     # What its owner may do.
@@ -171,7 +173,8 @@ class PlayHandle:
                 elif await self._output.room():
                     await self._output.write(self._deck.render(self._output.next_frame()))
             await self._end()
-        except Exception:
+        except Exception as error:
+            self.error = error
             logger.warning("the hold music ended early", exc_info=True)
         finally:
             self._director.close()

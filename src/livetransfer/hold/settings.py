@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .clips import Rendering
 from .comfort import Comfort, Synthesise
 from .events import HoldEvent
+from .sources import Track
 
 __all__ = ["Settings"]
 
@@ -25,6 +26,7 @@ class Settings:
         synthesise: Speaks lines of text, or None.
         voice: Which voice that has.
         tell: Called with every event; never raises.
+        taken: Called with each track that begins.
     """
 
     rendering: Rendering
@@ -35,6 +37,7 @@ class Settings:
     synthesise: Synthesise | None
     voice: str
     tell: Callable[[HoldEvent], None]
+    taken: Callable[[Track], None]
 
     @property
     def rate(self) -> int:

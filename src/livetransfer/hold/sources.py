@@ -56,12 +56,17 @@ class Url:
     label: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Stream:
-    """Frames that come one by one, and once only."""
+    """Frames that come one by one, and once only.
+
+    Attributes:
+        taken: Whether somebody reads them.
+    """
 
     frames: AsyncIterator[rtc.AudioFrame]
     label: str = "the stream of frames"
+    taken: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,19 +99,35 @@ class Order(enum.Enum):
     ALL = enum.auto()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Program:
-    """What a player plays: nothing, one track, one of several, or one after another."""
+    """What a player plays: nothing, one track, one of several, or one after another.
+
+    Attributes:
+        latest: The track that began last, in any call.
+    """
 
     tracks: tuple[Track, ...]
     order: Order = Order.ALL
+    latest: Track | None = None
 
-    def choose(self) -> tuple[Track, ...]:
+    def choose(self, start: str) -> tuple[Track, ...]:
         """Return the tracks for one call, to be played one after another and round again."""
-        if self.order is Order.ALL or len(self.tracks) < 2:
+        if len(self.tracks) < 2:
             return self.tracks
-        weights = [track.weight for track in self.tracks]
-        return tuple(random.choices(self.tracks, weights))
+        if self.order is Order.ONE_OF:
+            weights = [track.weight for track in self.tracks]
+            return tuple(random.choices(self.tracks, weights))
+        first = 0
+        if start == "random":
+            first = random.randrange(len(self.tracks))
+        elif start == "live" and self.latest is not None:
+            first = self.tracks.index(self.latest)
+        return self.tracks[first:] + self.tracks[:first]
+
+    def began(self, track: Track) -> None:
+        """Remember that `track` began."""
+        self.latest = track
 
 
 def program(source: Any) -> Program:
@@ -128,7 +149,10 @@ def program(source: Any) -> Program:
             return Program(tracks, Order.ONE_OF)
         if all(isinstance(item, rtc.AudioFrame) for item in source):
             return Program((Track(_frames(source)),))
-        return Program(tuple(_track(item) for item in source))
+        tracks = tuple(_track(item) for item in source)
+        if any(isinstance(track.source, Stream) for track in tracks):
+            raise ConfigurationError(FIELD, source, "frames that stream cannot be in a playlist")
+        return Program(tracks)
     return Program((_track(source),))
 
 
@@ -199,7 +223,7 @@ def _file(source: str | os.PathLike[str]) -> Clip:
         raise ConfigurationError(FIELD, str(source), "this is not a file that can be played")
     if not os.access(path, os.R_OK):
         raise ConfigurationError(FIELD, str(source), "the file may not be read by this process")
-    return FileClip(path.resolve(), str(source))
+    return FileClip(path.absolute(), str(source))
 
 
 def _url(source: str) -> Clip | Url:

@@ -58,10 +58,10 @@ class StreamOpening:
         self._error: str | None = None
         self._ended = False
         self._task: asyncio.Task[None] | None = None
-        if getattr(stream.frames, "_livetransfer_taken", False) or stream in _taken:
-            self._error = "it is played to another call, and frames can be read once only"
+        if stream.taken:
+            self._error = "another call has played it, and frames can be read once only"
         else:
-            _taken.append(stream)
+            stream.taken = True
             self._task = asyncio.create_task(self._pump(), name="livetransfer-hold-stream")
 
     @property
@@ -71,7 +71,7 @@ class StreamOpening:
 
     @property
     def starving(self) -> bool:
-        """Whether there is less than a frame to read, and no more to come for certain."""
+        """Whether there is less than a frame to read."""
         return self._looped is None and self._buffered < READY / 2 * self._how.rate
 
     def reader(self) -> Reader | None:
@@ -161,6 +161,3 @@ class StreamOpening:
             loop = make_loop(whole, self._how.rate, crossfade=self._how.crossfade)
             self._looped = LoopReader(loop, loop.start)
         self._record = None
-
-
-_taken: deque[Stream] = deque(maxlen=256)
