@@ -22,11 +22,11 @@ FAREWELL = 1700
 ASK = 2100
 ACCOUNT = 2300
 CALLER = 2500
-# What the human says, and a second one.
+# What the human says.
 YES = 2700
 NO = 2900
 HUMAN = 3100
-SECOND = 300
+HELLO = 300
 
 OF_AI = (GREETING, SORRY, ANSWER, BACK, ANNOUNCED, BRIEFING, FAREWELL)
 OF_CALLER = (ASK, ACCOUNT, CALLER)
@@ -40,6 +40,7 @@ HEARD = {
     ACCOUNT: "what is my account number",
     YES: "yes, put them through",
     NO: "no, I cannot take it",
+    HELLO: "hello, who is there",
 }
 
 VOICES = [
@@ -60,6 +61,7 @@ RULES = [
         user="cannot take",
         tool="decline_transfer",
     ),
+    Rule("I have a caller on the line for you.", user="who is there", tool="connect_to_caller"),
     Rule("It is 4711.", user="account number", tool="transfer"),
     Rule("Welcome back.", output="now talking with", instructions="who took the call has left"),
     Rule("I am sorry, nobody is free.", output="did not work|not known"),

@@ -71,7 +71,10 @@ class TransferAgent(Agent):
     @function_tool
     async def transfer(self, context: RunContext[None]) -> str:
         """Transfer the caller to a person."""
-        step = self._plan.pop(0)
+        return await self.follow(self._plan.pop(0), context)
+
+    async def follow(self, step: dict[str, Any], context: RunContext[None]) -> str:
+        """Do what one step of the plan says."""
         transfer = prepare(step, self._tell)
         self._tell("run")
         try:
@@ -130,6 +133,11 @@ def described(outcome: TransferOutcome) -> dict[str, Any]:
 
 async def entrypoint(ctx: JobContext) -> None:
     """Greet, and go by the plan."""
+    await serve(ctx, TransferAgent)
+
+
+async def serve(ctx: JobContext, agent: Callable[[Tell, list[dict[str, Any]]], Agent]) -> None:
+    """Greet, and leave the rest to `agent`, which is given the plan."""
     plan = json.loads(ctx.job.metadata)
 
     def tell(kind: str, **fields: object) -> None:
@@ -145,6 +153,6 @@ async def entrypoint(ctx: JobContext) -> None:
     )
     session.on("user_input_transcribed", lambda event: tell("heard", text=event.transcript))
     session.on("close", lambda _: tell("closed"))
-    await session.start(TransferAgent(tell, plan["transfers"]), room=ctx.room, record=False)
+    await session.start(agent(tell, plan["transfers"]), room=ctx.room, record=False)
     tell("started", room=ctx.room.name)
     session.say(cast.WELCOME)
