@@ -12,6 +12,7 @@ What the network answers (busy, declined, no answer) is not an error but a
     ├── CallerNotFoundError                        nobody, or too many, to transfer
     ├── TransferInProgressError                    a transfer of this call is already running
     ├── TransferFailed                             raised by TransferOutcome.raise_for_status()
+    ├── WarmTransferError (also a ToolError)       a WarmTransferTask did not succeed
     └── CallControlError                           the telephony refused or failed
         ├── DialFailed
         ├── ReferFailed

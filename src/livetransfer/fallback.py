@@ -64,6 +64,7 @@ class HangUp:
 
 
 Action = Next | Retry | ReturnToAgent | HangUp
+"""What a policy may say."""
 
 
 @dataclass(frozen=True)
