@@ -87,9 +87,57 @@ async def test_repeats_end_before_the_bridge() -> None:
     wire.calls.clear()
     await asyncio.sleep(0.5)
     assert not [c for c in wire.calls if c[0] == "subscribe" and not c[3]], "it is not sealed again"
-    assert wire.count("subscribe", "human", ("TR_caller",), True) == 1, "and it is said once more"
+    assert wire.count("subscribe", "human", ("TR_caller",), True) >= 1, "and it is said once more"
+    assert wire.count("subscribe", "caller", ("TR_human", "TR_second"), True), "a new track too"
     await seal.aclose()
     assert room.local_participant.lists[-1][0], "everybody may hear the session again"
+
+
+@pytest.mark.parametrize("who", ["caller", "human", "we"])
+async def test_bridged_parties_that_come_back_hear_each_other_again(who: str) -> None:
+    room, wire, _, seal, _ = make()
+    seal.arm()
+    room.join("human")
+    room.publish("human", "TR_human")
+    room.status("human", "active")
+    await seal.answered()
+    await seal.open()
+    await asyncio.sleep(0.01)
+    wire.calls.clear()
+    if who == "we":
+        room.emit("reconnected")
+    else:
+        room.leave(who, 2)
+        room.join(who)
+        room.publish(who, "TR_new")
+    wire.fail["subscribe"] += [BROKEN] * 2
+    await asyncio.sleep(0.4)
+    tracks = {"caller": "TR_caller", "human": "TR_human", who: "TR_new"}
+    if who == "we":
+        tracks = {"caller": "TR_caller", "human": "TR_human"}
+    assert wire.count("subscribe", "human", (tracks["caller"],), True) >= 1
+    assert wire.count("subscribe", "caller", (tracks["human"],), True) >= 1
+    assert not [c for c in wire.calls if c[0] == "subscribe" and not c[3]]
+    await seal.aclose()
+    wire.calls.clear()
+    room.emit("reconnected")
+    await asyncio.sleep(0.01)
+    assert not wire.calls
+
+
+async def test_a_server_that_is_away_while_it_rings_ends_nothing() -> None:
+    room, wire, _, seal, seen = make()
+    seal.arm()
+    room.join("human")
+    wire.fail["subscribe"] += [BROKEN] * 2
+    room.publish("human", "TR_human")
+    await asyncio.sleep(0.1)
+    assert not [e for e in seen if isinstance(e, SealBroken)]
+    assert ("caller", "TR_human") in wire.cut, "it was tried again"
+    room.status("human", "active")
+    await seal.answered()
+    assert ("human", "TR_caller") in wire.cut
+    await seal.aclose()
 
 
 async def test_sealed_again_after_the_bridge() -> None:

@@ -10,7 +10,7 @@ unsubscription is repeated for a while, also after that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from livekit import rtc
@@ -40,6 +40,7 @@ IN_FLIGHT = 0.5
 LATE_TRACK = 0.12
 # After the bridge it is said again: an unsubscription that was lost on its way may still arrive.
 CONFIRM = (0.3, 0.7, 2.0)
+_CHANGES: tuple[Any, ...] = ("participant_connected", "track_published", "reconnected")
 
 
 class Seal:
@@ -64,6 +65,7 @@ class Seal:
         self._sealed = False
         # Set when what the tasks work for is over: the seal, or the joining.
         self._over = asyncio.Event()
+        self._joined = False
         self._human_track = asyncio.Event()
         self._human_track_at: float | None = None
         self._loop = asyncio.get_running_loop()
@@ -134,20 +136,41 @@ class Seal:
         for gate in self._gates.values():
             await gate.open()
         await self._join()
-        self._tasks.start(self._confirm(), "confirm-bridge")
+        self._stay_joined(True)
+        self._tasks.start(self._confirm(CONFIRM), "confirm-bridge")
 
     async def _join(self) -> None:
         await asyncio.gather(
             *(self._wire.subscribe(who, self._tracks_for(who), True) for who in self._gates)
         )
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, delays: Sequence[float]) -> None:
         over = self._over
-        for delay in CONFIRM:
+        for delay in delays:
             await either(over.wait(), None, delay)
             if over.is_set():
                 return
-            await self._join()
+            try:
+                await self._join()
+            except Exception:
+                logger.warning("a bridge could not be confirmed")
+
+    def _stay_joined(self, on: bool) -> None:
+        """Join the two again whenever one of them, or this process, has a new connection.
+
+        A leg of livekit-sip that comes back hears nobody who was there before (measured: after a
+        restart of the server the two were deaf to each other for good).
+        """
+        if on != self._joined:
+            self._joined = on
+            change = self._room.on if on else self._room.off
+            for name in _CHANGES:
+                change(name, self._on_changed)
+
+    def _on_changed(self, *changed: Any) -> None:
+        who = changed[-1] if changed else None
+        if who is None or who.identity in self._gates:
+            self._tasks.start(self._confirm((0.0, *CONFIRM)), "join-again")
 
     async def aclose(self) -> None:
         """Let go, first of all of what the caller hears. They are not subscribed again."""
@@ -161,6 +184,7 @@ class Seal:
         self._sealed = False
         self._over.set()
         self._listen(False)
+        self._stay_joined(False)
         if self._include is not None:
             self._include()
             self._include = None
@@ -242,10 +266,15 @@ class Seal:
                 await self._part(listener)
             except Exception as error:
                 self._broken(error)
-                return
+                if self._failed:
+                    return
 
     def _broken(self, error: BaseException) -> None:
         if self._failed or not self._sealed:
+            return
+        if not self._events.has_answered(self._human):
+            # Nobody speaks yet, and all of it is done again at the answer.
+            logger.warning("a leg that rings could not be kept apart from the caller yet")
             return
         if not self._events.present(self._human) or not self._events.present(self._caller):
             return
@@ -313,5 +342,5 @@ class Seal:
             await self._part(listener)
         except Exception as error:
             self._broken(error)
-        else:
+        if not self._failed:
             self._repeat(listener)
