@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from livetransfer._livekit import Bridge
 from tests.e2e.stack import Stack, unavailable
 
 from .livekit_rig import LiveKitRig
@@ -31,14 +32,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         started.stop()
 
 
-@pytest_asyncio.fixture(params=["livekit", "simulator"])
+@pytest_asyncio.fixture(params=["livekit", "consult_room", "simulator"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     """A call with a control over it."""
     opened: LiveKitRig | SimRig
     if request.param == "simulator":
         opened = await SimRig().open()
     else:
-        opened = await LiveKitRig(request.getfixturevalue("stack")).open()
+        bridge: Bridge = "consult_room" if request.param == "consult_room" else "shared_room"
+        opened = await LiveKitRig(request.getfixturevalue("stack"), bridge).open()
     try:
         yield opened
     finally:

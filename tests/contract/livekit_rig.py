@@ -14,7 +14,7 @@ import numpy as np
 from livekit import api, rtc
 from livekit.agents import Agent, AgentSession, utils
 
-from livetransfer._livekit import connect_room
+from livetransfer._livekit import Bridge, connect_room
 from livetransfer._livekit.control import LiveKitControl
 from livetransfer.control import AudioSink, Conversation
 from livetransfer.destination import Destination
@@ -40,8 +40,9 @@ class LiveKitRig:
 
     refer_target = "sip:100@127.0.0.1"
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, bridge: Bridge = "shared_room") -> None:
         self.stack = stack
+        self.bridge: Bridge = bridge
         self.room = rtc.Room()
         self.room_name = f"contract-{uuid.uuid4().hex[:8]}"
         self.phone_of_human: Phone | None = None
@@ -87,7 +88,7 @@ class LiveKitRig:
         while not self.room.remote_participants[CALLER].track_publications:
             await asyncio.sleep(0.02)  # until then the server tells of its leaving 3 s late
         self.control: LiveKitControl = await connect_room(
-            self.room, CALLER, trunk_id=self._trunks["human"]
+            self.room, CALLER, bridge=self.bridge, trunk_id=self._trunks["human"]
         )
         return self
 
@@ -98,6 +99,7 @@ class LiveKitRig:
         await asyncio.gather(*self._players, return_exceptions=True)
         await self.control.aclose()
         await self.room.disconnect()
+        await self._only_our_room()
         with contextlib.suppress(api.TwirpError):
             await self.api.room.delete_room(api.DeleteRoomRequest(room=self.room_name))
         for trunk in self._trunks.values():
@@ -106,6 +108,17 @@ class LiveKitRig:
         await self.caller_phone.close()
         await self.human_phone.close()
         await self._exit.aclose()
+
+    async def _only_our_room(self, within: float = 3.0) -> None:
+        """Wait until no consult room is left: a relay ends when we have left the caller's."""
+        give_up = time.monotonic() + within
+        while True:
+            listed = await self.api.room.list_rooms(api.ListRoomsRequest())
+            left = [each.name for each in listed.rooms if self.room_name in each.name]
+            if not [name for name in left if name != self.room_name]:
+                return
+            assert time.monotonic() < give_up, f"left behind: {left}"
+            await asyncio.sleep(0.02)
 
     # The parties.
 

@@ -63,6 +63,7 @@ class Consult:
         self._held: LegLeft | None = None
         self._unclear = False
         self._told = False
+        self._looking = True
         self._closing: asyncio.Task[None] | None = None
         self.side.events.subscribe(self._on_side_event)
         events.room.on("participant_connected", self._on_joined)
@@ -185,8 +186,10 @@ class Consult:
         return found
 
     def forget(self) -> None:
-        """Look no more for it in the caller's room."""
-        self._events.room.off("participant_connected", self._on_joined)
+        """Look no more for it in the caller's room. May be called again."""
+        if self._looking:
+            self._looking = False
+            self._events.room.off("participant_connected", self._on_joined)
 
     async def outlive(self) -> str:
         """Go on relaying until one of the two leaves, then close; return who left."""

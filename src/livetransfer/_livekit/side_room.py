@@ -50,6 +50,7 @@ class SideRoom:
         self._tasks = Tasks()
         self._opening: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self.room.on("participant_connected", self._on_joined)
 
     async def open(self) -> None:
         """Create the room and join it. Called again it waits for the first; so may several.
@@ -83,7 +84,6 @@ class SideRoom:
 
     async def _join(self) -> None:
         await asyncio.wait_for(self.wire.create_room(NOBODY, empty_timeout=EMPTY_TIMEOUT), CREATE)
-        self.room.on("participant_connected", self._on_joined)
         joining = asyncio.ensure_future(
             self.room.connect(
                 self.wire.url,
