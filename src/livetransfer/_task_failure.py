@@ -16,7 +16,7 @@ from .status import TransferStatus
 if TYPE_CHECKING:
     from .events import PhaseChanged
 
-__all__ = ["WarmTransferError", "WarmTransferFailure", "error_of"]
+__all__ = ["WarmTransferError", "WarmTransferFailure", "error_from", "error_of"]
 
 
 class WarmTransferFailure(str, Enum):
@@ -161,3 +161,14 @@ def _disconnect_reason(reason: str | None) -> rtc.DisconnectReason.ValueType | N
         return rtc.DisconnectReason.Value((reason or "").upper())
     except ValueError:
         return None
+
+
+def error_from(error: BaseException) -> WarmTransferError:
+    """Return an error that came instead of an outcome, as one of this task."""
+    if isinstance(error, WarmTransferError):
+        return error
+    refused = isinstance(error, TransferError)
+    code = WarmTransferFailure.REFUSED if refused else WarmTransferFailure.FAILED
+    failed = WarmTransferError(f"the transfer was not made: {error}", code=code, reason=str(error))
+    failed.__cause__ = error
+    return failed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import inspect
 import logging
@@ -35,11 +34,11 @@ from livekit.protocol.sip import SIPOutboundConfig
 
 from ._session import session_of
 from ._task_briefing import Desk, Prompt, TaskBriefing
-from ._task_failure import WarmTransferError, WarmTransferFailure, error_of
+from ._task_context import surroundings
+from ._task_failure import WarmTransferError, WarmTransferFailure, error_from, error_of
 from ._task_options import destination_of, player_of
 from ._teardown import finish, keep
 from .briefing import BriefingAgent, Verdict, decision
-from .errors import TransferError
 from .events import Phase, PhaseChanged, TransferEvent
 from .outcome import TransferOutcome
 from .warm import WarmTransfer
@@ -198,7 +197,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
 
     def __await__(self) -> Generator[Any, None, WarmTransferResult]:
         """Transfer the caller of the session that this code serves."""
-        return self._perform(_surroundings(type(self).__name__)).__await__()
+        return self._perform(surroundings(type(self).__name__)).__await__()
 
     async def run(self, context: RunContext[Any] | AgentSession[Any]) -> WarmTransferResult:
         """Transfer the caller; the same as awaiting the task, from anywhere.
@@ -255,7 +254,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
             self._human_agent_sess = await self._dial_human_agent()
         except Exception as error:
             if not self.done():
-                self._set_result(_failed(error))
+                self._set_result(error_from(error))
 
     @decision
     async def connect_to_caller(self) -> None:
@@ -364,14 +363,15 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
 
     async def _end(self, entering: asyncio.Task[None]) -> None:
         """Undo a transfer that still runs, and let `on_enter` and `on_exit` come to their end."""
-        transferring = self._transferring
-        if transferring is not None and not transferring.done():
-            transferring.cancel()
-            await finish(transferring)
         self._human_agent_sess = None
         if not self._human_agent_failed_fut.done():
             self._human_agent_failed_fut.cancel()
         keep(asyncio.create_task(_leave(entering), name="livetransfer-task-leave"))
+        transferring = self._transferring
+        if transferring is not None and not transferring.done():
+            transferring.cancel()
+            await finish(transferring)
+        self.cancel()
         if _overridden(type(self), "on_exit"):
             try:
                 await self.on_exit()
@@ -383,7 +383,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         if done.cancelled():
             self.cancel()
         elif (error := done.exception()) is not None:
-            self._set_result(_failed(error))
+            self._set_result(error_from(error))
         else:
             outcome = self._outcome = done.result()
             if outcome.succeeded:
@@ -399,17 +399,6 @@ def _overridden(cls: type, name: str) -> bool:
     return inspect.getattr_static(cls, name) is not inspect.getattr_static(WarmTransferTask, name)
 
 
-def _failed(error: BaseException) -> WarmTransferError:
-    """Return an error that came instead of an outcome, as one of this task."""
-    if isinstance(error, WarmTransferError):
-        return error
-    refused = isinstance(error, TransferError)
-    code = WarmTransferFailure.REFUSED if refused else WarmTransferFailure.FAILED
-    failed = WarmTransferError(f"the transfer was not made: {error}", code=code, reason=str(error))
-    failed.__cause__ = error
-    return failed
-
-
 async def _leave(entering: asyncio.Task[None]) -> None:
     await asyncio.wait({entering}, timeout=ENTER_LIMIT)
     if not entering.done():
@@ -417,33 +406,3 @@ async def _leave(entering: asyncio.Task[None]) -> None:
         await asyncio.wait({entering})
     if not entering.cancelled() and (error := entering.exception()) is not None:
         logger.debug("on_enter of a task raised", exc_info=error)
-
-
-def _surroundings(name: str) -> RunContext[Any] | AgentSession[Any]:
-    """Return the context of the tool, or the session of the agent, in which this code runs.
-
-    Raises:
-        RuntimeError: It runs in neither.
-    """
-    # Private, and what AgentTask itself looks at; tests/unit/test_task.py watches over it.
-    with contextlib.suppress(ImportError):
-        from livekit.agents.voice.agent_activity import (
-            _AgentActivityContextVar,
-            _SpeechHandleContextVar,
-        )
-
-        activity = _AgentActivityContextVar.get(None)
-        speech = _SpeechHandleContextVar.get(None)
-        if activity is not None and speech is not None:
-            return RunContext(
-                session=activity.session,
-                speech_handle=speech,
-                function_call=llm.FunctionCall(call_id=name, name=name, arguments="{}"),
-                activity=activity,
-            )
-        if activity is not None:
-            return activity.session
-    raise RuntimeError(
-        f"{name} can be awaited in the function tools, on_enter and on_exit of an agent only; "
-        f"elsewhere use `await {name}(...).run(context)`"
-    )

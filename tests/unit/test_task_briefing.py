@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from livekit.agents import NOT_GIVEN, AgentSession
 from livekit.agents.beta import Instructions
 from livekit.agents.beta.workflows import WorkflowInstructions
 from livekit.agents.llm import ChatContext
@@ -24,9 +26,10 @@ from livetransfer.testing import (
     simulate,
 )
 from livetransfer.testing.models import ScriptedLLM, ScriptedTTS, ToolCall
+from livetransfer.testing.realtime import ScriptedRealtimeModel
 
 from .tasks import ANN, awaited, result, told
-from .transfers import RULES, rig
+from .transfers import RULES, TransferringAgent, rig
 
 
 def prompts(call: Simulation, llm: ScriptedLLM) -> list[str]:
@@ -186,3 +189,30 @@ async def test_the_models_of_the_briefing() -> None:
             agent = started.args["agent"]
             assert agent.turn_detection == "manual"
             assert agent.allow_interruptions is False
+
+
+@pytest.mark.parametrize("instructions", [None, "You are Eva."], ids=["ours", "own"])
+async def test_a_realtime_model_briefs_by_itself(instructions: str | None) -> None:
+    rules: Any = [
+        ("has just answered the phone", "Eva here, with a caller."),
+        ("Say this to your colleague", "A caller wants a person."),
+        ("put them through", ToolCall("connect_to_caller")),
+        ("talk to a person", ToolCall("transfer")),
+    ]
+    human = Human(ring=2, script=[WaitForSpeech(5), Say("Put them through."), WaitForBridge()])
+
+    def task() -> WarmTransferTask:
+        return WarmTransferTask(ANN, instructions=instructions or NOT_GIVEN)
+
+    async with simulate(humans={ANN: human}) as call:
+        agent = TransferringAgent(lambda context: awaited(task(), context))
+        session: AgentSession[None] = AgentSession(llm=ScriptedRealtimeModel(rules))
+        call.attach(session)
+        await session.start(agent)
+        session.generate_reply(user_input="I want to talk to a person")
+        while not agent.results:
+            await asyncio.sleep(0.05)
+        assert isinstance(agent.results[0], WarmTransferResult)
+        expected = "Eva here, with a caller." if instructions else "A caller wants a person."
+        assert told(call) == expected
+        await session.aclose()
