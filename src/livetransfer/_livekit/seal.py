@@ -10,7 +10,7 @@ unsubscription is repeated for a while, also after that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from livekit import rtc
@@ -31,7 +31,7 @@ REPEATS = (0.004, 0.006, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
 # The leg subscribes right after its status becomes active, over the same connection.
 SETTLE = 0.004
 # The caller's leg subscribes when it hears of the human's track, as we do, on its own machine.
-SETTLE_CALLER = 0.02
+SETTLE_CALLER = 0.04
 # By then a track that was published is unsubscribed for certain: most of the repeats are done.
 PARTED = 0.25
 # How long to wait for a request that is on its way.
@@ -69,6 +69,7 @@ class Seal:
         self._human_track = asyncio.Event()
         self._human_track_at: float | None = None
         self._loop = asyncio.get_running_loop()
+        self._took = 0.0
         self._include: Callable[[], None] | None = None
         self._answer: asyncio.Task[None] | None = None
         self._failed = False
@@ -207,9 +208,8 @@ class Seal:
 
     async def _close_human(self) -> None:
         """The human's half: he may hear again once the caller's track is taken from him."""
-        began = self._loop.time()
         await self._gates[self._human].close()
-        await asyncio.sleep(max(began + SETTLE - self._loop.time(), 0.0))
+        await asyncio.sleep(max(SETTLE, self._took))
         await self._part(self._human)
         await self._gates[self._human].open()
 
@@ -228,7 +228,7 @@ class Seal:
         try:
             await either(self._human_track.wait(), self._over.wait(), LATE_TRACK)
             if self._sealed:
-                await asyncio.sleep(SETTLE_CALLER)
+                await asyncio.sleep(max(SETTLE_CALLER, 2 * self._took))
                 await self._part(self._caller)
         except Exception as error:
             self._broken(error)
@@ -250,7 +250,13 @@ class Seal:
     async def _part(self, listener: str) -> None:
         """Unsubscribe `listener` from the other one, once."""
         if self._sealed and listener in self._room.remote_participants:
-            await self._wire.subscribe(listener, self._tracks_for(listener), False)
+            await self._timed(self._wire.subscribe(listener, self._tracks_for(listener), False))
+
+    async def _timed(self, request: Awaitable[None]) -> None:
+        """Learn how long requests take now: where they take long, the legs do too."""
+        began = self._loop.time()
+        await request
+        self._took = max(self._loop.time() - began, self._took * 0.9)
 
     def _repeat(self, listener: str) -> None:
         if self._sealed and not self._closed:
@@ -309,7 +315,7 @@ class Seal:
                 self._tasks.start(self._parted(self._caller), "seal-rejoined")
         else:
             # If this fails it is done again at the answer, when it matters.
-            self._tasks.start(self._gates[identity].close(), "gate-human")
+            self._tasks.start(self._timed(self._gates[identity].close()), "gate-human")
 
     async def _rejoined(self, identity: str) -> None:
         gate = self._gates[identity]
