@@ -85,12 +85,16 @@ class LiveKitRig:
         )
         self.caller_call: Call = self.caller_phone.calls[0]
         await self.caller_call.wait("rtp_in", 5.0)
-        while not self.room.remote_participants[CALLER].track_publications:
+        while not self._caller_is_active():
             await asyncio.sleep(0.02)  # until then the server tells of its leaving 3 s late
         self.control: LiveKitControl = await connect_room(
             self.room, CALLER, bridge=self.bridge, trunk_id=self._trunks["human"]
         )
         return self
+
+    def _caller_is_active(self) -> bool:
+        caller = self.room.remote_participants.get(CALLER)
+        return caller is not None and bool(caller.track_publications)
 
     async def aclose(self) -> None:
         """End the call and the control."""
