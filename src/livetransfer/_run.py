@@ -618,7 +618,8 @@ class Run:
             session=self.session,
             control=self.control,
             human=human,
-            after=self._after,
+            # A relay cannot go on without the AI, which stays, silent, to its end.
+            after="end" if (mode, self._after) == ("relay", "leave") else self._after,
             release=self._claim.release,
             emit=self.emit,
             began=self._began,
