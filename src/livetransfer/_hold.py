@@ -11,9 +11,16 @@ from weakref import WeakKeyDictionary
 
 from livekit.agents import AgentSession
 
+from ._session import CallerSession
 from ._teardown import keep
 from .control import AudioSink, CallControl
-from .hold import HoldMusicPlayer, PlayHandle
+from .hold import (
+    ComfortFailed,
+    HoldEvent,
+    HoldMusicPlayer,
+    HoldSourceFailed,
+    PlayHandle,
+)
 
 __all__ = ["HoldLine"]
 
@@ -89,9 +96,19 @@ class HoldLine:
             return
         if self._faded:
             return
-        self._handle = self._player.play(self._sink)
+        tts = CallerSession(self._session).tts
+        self._handle = self._player.play(
+            self._sink,
+            synthesise=tts.synthesize if tts is not None else None,
+            voice=f"{tts.label}/{id(tts)}" if tts is not None else "",
+            on_event=self._on_event,
+        )
         if (tail := _tails.pop(self._session, None)) is not None:
             keep(asyncio.create_task(tail.stop(), name="livetransfer-hold-stop"))
+
+    def _on_event(self, event: HoldEvent) -> None:
+        if isinstance(event, (HoldSourceFailed, ComfortFailed)):
+            self._problem(str(event))
 
     def fade(self, seconds: float = FADE) -> None:
         """Let the music end within `seconds`, without waiting for it; it does not begin again."""

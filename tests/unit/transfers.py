@@ -58,6 +58,7 @@ class Rig:
     session: AgentSession[Any]
     agent: TransferringAgent
     llm: ScriptedLLM
+    tts: ScriptedTTS
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def ask(self, text: str = ASK) -> None:
@@ -85,11 +86,12 @@ async def _no_limit() -> AsyncIterator[None]:
 async def rig(call: Simulation, transfer: Transfer, rules: Any = RULES) -> AsyncIterator[Rig]:
     """Start a session on `call` whose tool runs `transfer`."""
     llm = ScriptedLLM(rules)
-    session: AgentSession[Any] = AgentSession(llm=llm, tts=ScriptedTTS())
+    tts = ScriptedTTS()
+    session: AgentSession[Any] = AgentSession(llm=llm, tts=tts)
     agent = TransferringAgent(transfer)
     call.attach(session)
     await session.start(agent)
     try:
-        yield Rig(call, session, agent, llm)
+        yield Rig(call, session, agent, llm, tts)
     finally:
         await session.aclose()
