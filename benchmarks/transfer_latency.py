@@ -85,7 +85,7 @@ async def begin(
 async def accepted(call: TransferCall, kind: str, human: Call, *, by_key: bool) -> float:
     """The human accepts: when the agent knew."""
     if by_key:
-        await human.press("1")
+        await human.press("1", 0.08, 0.0)  # while it is pressed the phone sends no voice
     else:
         await human.say(tones.tone(cast.YES, SPOKEN))
     if kind == "warm":
