@@ -19,6 +19,7 @@ __all__ = ["RoomAudio", "open_sink"]
 
 SAMPLE_RATE = 24_000
 NUM_CHANNELS = 1
+MUSIC = "hold-music"
 # Enough for frames of 100 ms from a busy event loop, and little to drop at the end.
 QUEUE_MS = 400
 # A listener who is there subscribes within about 0.1 s; one who is not must not hold us up.
@@ -42,9 +43,11 @@ class RoomAudio:
         self._publication = publication
         self._lift = lift
         self._closed = False
-        self._heard: asyncio.Task[None] | None = asyncio.create_task(
-            _bounded(publication.wait_for_subscription(), FIRST_LISTENER)
-        )
+        self._heard: asyncio.Task[None] | None = None
+        if publication.name != MUSIC:
+            self._heard = asyncio.create_task(
+                _bounded(publication.wait_for_subscription(), FIRST_LISTENER)
+            )
 
     @classmethod
     async def open(cls, room: rtc.Room, to: Sequence[str], name: str) -> RoomAudio:
@@ -96,7 +99,8 @@ class RoomAudio:
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame` (int16, interleaved); wait while the queue is full.
 
-        The first frame waits up to 0.3 s for somebody to listen, so that no word is cut.
+        The first frame waits up to 0.3 s for somebody to listen, so that no word is cut; music
+        has no beginning to miss, and is heard sooner if it flows already.
         Cancelled, it may or may not have queued the frame. After `aclose` it does nothing.
         """
         if self._closed:
