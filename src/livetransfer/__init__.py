@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ._repair import repair
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
@@ -91,6 +92,7 @@ __all__ = [
     "WarmTransferFailure",
     "WarmTransferResult",
     "WarmTransferTask",
+    "repair",
 ]
 
 _OF_TASK = frozenset(

@@ -140,6 +140,13 @@ class FakeWire:
         self.answer: asyncio.Future[None] | None = None
         self.there: set[str] = set()
 
+    def elsewhere(self, room_name: str) -> FakeWire:
+        assert room_name == self.room_name
+        return self
+
+    async def aclose(self) -> None:
+        self.calls.append(("aclose",))
+
     async def _call(self, method: str, *args: Any) -> None:
         await asyncio.sleep(0.001)
         self.calls.append((method, *args))

@@ -184,6 +184,29 @@ async def test_removing_fails_at_first() -> None:
     assert "human" not in it.wire.there
 
 
+async def test_a_leg_that_comes_back_after_the_transfer_is_hung_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A restarted server knows no leg at first; then the leg is back, and would ring on."""
+    monkeypatch.setattr(dial_module, "ASK_ROOM", 0.05)
+    monkeypatch.setattr(dial_module, "STOP_WITHIN", 0.05)
+    it = Attempt()
+    await it.joined()
+    it.wire.there.discard("human")
+    assert it.wire.answer is not None
+    it.wire.answer.set_exception(LOST)
+    assert (await it.failure()).indeterminate
+    await it.tasks.aclose(0.0)
+    it.wire.there.add("human")
+    it.room.leave("human", 2)
+    it.room.join("human")
+    while "human" in it.room.remote_participants:
+        await asyncio.sleep(0.01)
+    while it.wire.calls[-1] != ("aclose",):
+        await asyncio.sleep(0.01)
+    assert it.wire.count("create_leg") == 1
+
+
 async def test_the_call_itself_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dial_module, "STOP_WITHIN", 0.1)
     it = Attempt()

@@ -17,9 +17,10 @@ from livetransfer._livekit.caller import find_caller
 from livetransfer._livekit.events import RoomEvents
 from livetransfer._livekit.joining import is_cloud
 from livetransfer._livekit.permissions import TrackPermissions
-from livetransfer._livekit.repair import Repair
+from livetransfer._livekit.repair import Repair, repair_room
 from livetransfer._livekit.route import dial_request
 from livetransfer._livekit.tasks import Tasks
+from livetransfer._livekit.wire import Wire
 from livetransfer.control import CallLost, KeyPressed, LegAnswered, LegLeft, LegRinging
 from livetransfer.destination import Destination
 from livetransfer.errors import CallerNotFoundError, ConfigurationError
@@ -280,6 +281,27 @@ async def test_repair() -> None:
     assert wire.there == {"bridged", "ours"}
     repair.close()
     events.close()
+
+
+async def test_a_job_that_starts_repairs_now_and_when_the_dead_agent_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, wire, events = fake_call()
+    events.close()
+    monkeypatch.setattr(Wire, "for_room", lambda _: wire)
+    wire.infos = [info("caller", gated="dying"), info("dying")]
+    assert await repair_room(room) == []
+    room.join("dying")
+    wire.infos = wire.infos[:1]
+    room.leave("dying")
+    while not wire.count("allow_subscribing", "caller", True):
+        await asyncio.sleep(0.001)
+    room.emit("disconnected")
+    assert room.listening == 0
+    wire.infos = []
+    assert await repair_room(room) == []
+    assert room.listening == 0, "there is nothing to wait for"
+    assert wire.calls[-1] == ("aclose",)
 
 
 async def test_repair_never_raises() -> None:

@@ -15,9 +15,10 @@ from .caller import find_caller, find_room
 from .control import LiveKitControl
 from .events import RoomEvents
 from .joining import Bridge, choose
+from .repair import repair_room
 from .wire import Wire
 
-__all__ = ["Bridge", "LiveKitControl", "connect", "open_room_audio"]
+__all__ = ["Bridge", "LiveKitControl", "connect", "open_room_audio", "repair_room"]
 
 
 async def connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,10 @@ from livetransfer.status import TransferStatus
 
 from .errors import Fault, classify, classify_disconnect, dial_failed
 from .events import CALL_STATUS, RoomEvents
-from .tasks import Tasks, logger
+from .tasks import Tasks, logger, outlive
 from .wire import Wire
 
-__all__ = ["Dial", "hang_up"]
+__all__ = ["Dial", "hang_up", "pursue"]
 
 # The server ends the ringing itself; this is for a server that does not.
 BACKSTOP = 1.0
@@ -37,7 +38,7 @@ class Dial:
     Args:
         wire: The server API. A dial is never repeated by it.
         events: Of the room that the leg joins.
-        tasks: Owner of what goes on after `run`: pursuing a leg that may still join.
+        tasks: Owner of the request.
         request: What to send, with a fresh identity.
         ring_timeout: Seconds it may ring.
         on_answer: Called the moment the answer is known.
@@ -183,9 +184,7 @@ class Dial:
         """See to it that the phone does not ring (any more)."""
         gone = await hang_up(self._wire, self._identity, asking, STOP_WITHIN)
         if not gone:
-            self._tasks.start(
-                _pursue(self._wire, self._events, self._identity, asking), "pursue-leg"
-            )
+            outlive(pursue(self._wire, self._events.room, self._identity, asking), "pursue-leg")
 
 
 async def hang_up(
@@ -228,29 +227,34 @@ def _unclear_end(asking: asyncio.Task[None] | None) -> bool:
     return error is not None and classify(error, "dial").indeterminate
 
 
-async def _pursue(
-    wire: Wire, events: RoomEvents, identity: str, asking: asyncio.Task[None]
+async def pursue(
+    wire: Wire, room: rtc.Room, identity: str, asking: asyncio.Task[None] | None
 ) -> None:
-    """Remove a leg that may still join, whenever it does."""
+    """Remove a leg that may still join, or come back, for `PURSUE` seconds.
+
+    It has requests of its own: the transfer that dialled the leg may be over by then.
+    """
+    loop = asyncio.get_running_loop()
     joined = asyncio.Event()
 
     def on_joined(participant: rtc.RemoteParticipant) -> None:
         if participant.identity == identity:
             joined.set()
 
-    events.room.on("participant_connected", on_joined)
+    own = wire.elsewhere(wire.room_name)
+    room.on("participant_connected", on_joined)
     try:
-        until = asyncio.get_running_loop().time() + PURSUE
-        while asyncio.get_running_loop().time() < until and not events.lost:
+        until = loop.time() + PURSUE
+        while loop.time() < until and room.isconnected():
             joined.clear()
-            if await hang_up(wire, identity, asking, 0.5):
+            gone = await hang_up(own, identity, asking, 0.5)
+            if gone and identity not in room.remote_participants:
                 return
-            try:
+            with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(joined.wait(), 1.0)
-            except asyncio.TimeoutError:
-                continue
     finally:
-        events.room.off("participant_connected", on_joined)
+        room.off("participant_connected", on_joined)
+        await own.aclose()
 
 
 def _final(fault: Fault) -> bool:

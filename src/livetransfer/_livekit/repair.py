@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+from livekit import rtc
 from livekit.protocol import models as proto_models
 
-from livetransfer.control import ControlEvent, LegLeft
+from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import marks
 from .events import RoomEvents
 from .tasks import Tasks, logger
 from .wire import Wire
 
-__all__ = ["Repair"]
+__all__ = ["Repair", "repair_room"]
+
+
+async def repair_room(room: rtc.Room) -> list[str]:
+    """Repair `room` now, and again when an agent leaves whose marks were seen."""
+    wire, events, tasks = Wire.for_room(room), RoomEvents(room), Tasks()
+    repair = Repair(wire, events, tasks)
+
+    def on_event(event: ControlEvent) -> None:
+        if isinstance(event, CallLost):
+            close()
+
+    def close() -> None:
+        repair.close()
+        events.close()
+
+    events.subscribe(on_event)
+    repair.after = wire.aclose
+    found = await repair.run()
+    if not repair.others:
+        close()
+    return found
 
 
 class Repair:
@@ -26,7 +49,11 @@ class Repair:
     def __init__(self, wire: Wire, events: RoomEvents, tasks: Tasks) -> None:
         self._wire = wire
         self._tasks = tasks
-        self._others: set[str] = set()
+        self.others: set[str] = set()
+        """The agents in the room whose marks it saw."""
+        self.after: Callable[[], Awaitable[None]] | None = None
+        """What follows each look."""
+        self._one = asyncio.Lock()
         self._unsubscribe = events.subscribe(self._on_event)
 
     def start(self) -> asyncio.Task[list[str]]:
@@ -39,6 +66,14 @@ class Repair:
         Whoever may not hear gets it back; legs that were not bridged are hung up. Bridged parties
         are left alone: they talk. What a request raises is logged: there may be nothing wrong.
         """
+        async with self._one:
+            try:
+                return await self._run()
+            finally:
+                if self.after is not None:
+                    await self.after()
+
+    async def _run(self) -> list[str]:
         try:
             participants = await self._wire.participants()
         except Exception:
@@ -63,11 +98,12 @@ class Repair:
         owner = participant.attributes.get(mark, "")
         if not owner or owner == self._wire.agent:
             return False
-        self._others.add(owner)
+        if owner in present:
+            self.others.add(owner)
         return owner not in present
 
     def _on_event(self, event: ControlEvent) -> None:
-        if isinstance(event, LegLeft) and event.identity in self._others:
+        if isinstance(event, LegLeft) and event.identity in self.others:
             self.start()
 
     async def _let_hear(self, participant: proto_models.ParticipantInfo) -> None:

@@ -14,13 +14,13 @@ from livetransfer.status import TransferStatus
 
 from . import marks
 from .conversation import RoomConversation
-from .dial import Dial, hang_up
+from .dial import Dial, hang_up, pursue
 from .errors import Fault, bridge_failed, classify
 from .events import RoomEvents
 from .place import Place
 from .route import complete, dial_request
 from .seal import Seal
-from .tasks import Tasks, finish, logger
+from .tasks import Tasks, finish, logger, outlive
 from .wire import Wire
 
 __all__ = ["SharedRoom"]
@@ -121,6 +121,10 @@ class SharedRoom:
         gone = await finish(hang_up(self._wire, leg.identity, None, HANG_UP), HANG_UP + 4.0)
         if not gone:
             logger.warning("a leg was not seen to leave in time")
+        room = self._events.room
+        if not gone or leg.identity in room.remote_participants:
+            # A server that was restarted knows nothing of a leg that is about to come back.
+            outlive(pursue(self._wire, room, leg.identity, None), "pursue-leg")
         await self._drop(leg.identity)
 
     def place(self, identity: str) -> Place:

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["Tasks", "either", "finish", "logger"]
+__all__ = ["Tasks", "either", "finish", "logger", "outlive"]
 
 logger = logging.getLogger("livetransfer")
 
 T = TypeVar("T")
+
+_outliving: set[asyncio.Task[Any]] = set()
 
 
 class Tasks:
@@ -43,6 +45,19 @@ class Tasks:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1.0)
+
+
+def outlive(work: Coroutine[Any, Any, None], name: str) -> None:
+    """Run `work`, which is bounded by itself, also after the object that began it was closed."""
+    task = asyncio.create_task(work, name=f"livetransfer-{name}")
+    _outliving.add(task)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    _outliving.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("%s ended with an error: %s", task.get_name(), type(error).__name__)
 
 
 async def finish(work: Coroutine[Any, Any, T], timeout: float) -> T:

@@ -1,0 +1,32 @@
+"""repair: puts right what a worker that died in the middle of a transfer left in the room."""
+
+from __future__ import annotations
+
+from livekit import rtc
+
+from .control import current_control
+
+__all__ = ["repair"]
+
+
+async def repair(room: rtc.Room) -> list[str]:
+    """Undo what a transfer of a worker that has died left in `room`; return whom it concerned.
+
+    For a job that starts in a room where there may have been one before: call it after
+    `ctx.connect()`. A caller who was left deaf hears again; a phone that still rings, or a leg
+    that was kept from the caller, is hung up. Two who were bridged are left alone: they talk.
+    A server sees only after some time (measured: 21 s) that a worker is dead; what is found
+    too early is repaired when the dead agent leaves the room, as long as `room` is connected.
+    Every transfer does the same when it begins.
+
+    Args:
+        room: The connected room of the job.
+
+    Raises:
+        ConfigurationError: There are no credentials for LiveKit's API.
+    """
+    if current_control.get() is not None:
+        return []
+    from . import _livekit
+
+    return await _livekit.repair_room(room)
