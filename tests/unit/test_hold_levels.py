@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from livetransfer.hold._samples import AudioError, Samples
@@ -15,11 +18,12 @@ from .hold_kit import RATE, largest_step, rms, tone
 NOISE = np.random.default_rng(1).standard_normal(10 * RATE)
 
 
-def int16(samples: np.ndarray) -> Samples:  # type: ignore[type-arg]
-    return np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int16)
+def int16(samples: npt.NDArray[Any]) -> Samples:
+    result: Samples = np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int16)
+    return result
 
 
-def rendered(samples: np.ndarray, **options: float | None) -> Loop:  # type: ignore[type-arg]
+def rendered(samples: npt.NDArray[Any], **options: float | None) -> Loop:
     how = {"rate": RATE, "target": TARGET_LUFS, "volume": 1.0, "crossfade": 0.01, **options}
     return _render(int16(samples), Rendering(**how), None)  # type: ignore[arg-type]
 

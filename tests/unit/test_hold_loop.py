@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +16,9 @@ from livetransfer.hold.loop import Loop, LoopReader, make_loop
 from .hold_kit import RATE, chirp, largest_step, tone
 
 
-def int16(samples: np.ndarray) -> Samples:  # type: ignore[type-arg]
-    return np.rint(samples * 32767).astype(np.int16)
+def int16(samples: npt.NDArray[Any]) -> Samples:
+    result: Samples = np.rint(samples * 32767).astype(np.int16)
+    return result
 
 
 def turns(loop: Loop, count: int = 2) -> Samples:

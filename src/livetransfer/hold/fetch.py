@@ -133,6 +133,6 @@ class Fetcher:
                 job.settle(kept)
         return Lease(job)
 
-    def forget(self, url: str) -> None:
-        """Drop what is kept of `url`, for it is of no use. May block on the disk."""
-        self._store.forget(url)
+    def forget(self, url: str, digest: str) -> None:
+        """Drop a file, for it is of no use. May block on the disk."""
+        self._store.forget(url, digest)

@@ -60,6 +60,7 @@ class ClipOpening:
         self._loading: Loading | None = None
         self._lease: Lease | None = None
         self._error: str | None = None
+        self._digest = ""
         if isinstance(track.source, Url):
             self._lease = fetcher.lease(track.source.url)
             self._lease.on_done(self._fetched)
@@ -71,6 +72,7 @@ class ClipOpening:
         if isinstance(result, FetchError):
             self._error = str(result)
         else:
+            self._digest = result.digest
             self._load(FileClip(result.data, self.track.label, result.digest))
         self._wake()
 
@@ -93,8 +95,8 @@ class ClipOpening:
                 self._error = str(error)
                 if isinstance(self.track.source, Url):
                     # It may be mended by the next call.
-                    url, forget = self.track.source.url, self._fetcher.forget
-                    self._loop.run_in_executor(None, forget, url)
+                    url, digest = self.track.source.url, self._digest
+                    self._loop.run_in_executor(None, self._fetcher.forget, url, digest)
         return self._error
 
     def reader(self) -> Reader | None:

@@ -22,6 +22,9 @@ MAX_DISK = 256 * 1024 * 1024
 """Bytes of fetched files that are kept on disk."""
 
 
+MAX_USELESS = 256
+
+
 @dataclass(frozen=True)
 class Stored:
     """A fetched file.
@@ -75,6 +78,7 @@ class Store:
         self._folder, self._max_memory, self._max_disk = folder, max_memory, max_disk
         self._lock = threading.Lock()
         self._memory: OrderedDict[str, Stored] = OrderedDict()
+        self._useless: OrderedDict[str, None] = OrderedDict()
 
     @property
     def _place(self) -> Path:
@@ -113,11 +117,19 @@ class Store:
         return found
 
     def save(self, url: str, stored: Stored, *, on_disk: bool = True) -> None:
-        """Keep `stored`, on disk too if that is allowed."""
-        self._remember(url, stored)
-        if not on_disk:
-            self.forget(url, memory=False)
+        """Keep `stored`, on disk too if that is allowed, unless it was found to be useless."""
+        if stored.digest in self._useless:
             return
+        self._remember(url, stored)
+        if on_disk:
+            with contextlib.suppress(OSError):
+                self._save(url, stored)
+        else:
+            self._unlink(url)
+        if stored.digest in self._useless:  # found in the meantime
+            self._drop(url)
+
+    def _save(self, url: str, stored: Stored) -> None:
         head, body = self._paths(url)
         about = {
             "url": url,
@@ -126,24 +138,26 @@ class Store:
             "last_modified": stored.last_modified,
             "fresh_until": stored.fresh_until,
         }
-        try:
-            self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if (
-                not body.exists()
-                or body.stat().st_size != len(stored.data)
-                or (hashlib.sha256(body.read_bytes()).hexdigest() != stored.digest)
-            ):
-                _write(body, stored.data)
-            _write(head, json.dumps(about).encode())
-            self._shrink()
-        except OSError:
-            return
+        self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not body.exists() or _digest(body) != stored.digest:
+            _write(body, stored.data)
+        _write(head, json.dumps(about).encode())
+        self._shrink()
 
-    def forget(self, url: str, *, memory: bool = True) -> None:
-        """Drop what is kept of `url`."""
-        if memory:
-            with self._lock:
-                self._memory.pop(url, None)
+    def forget(self, url: str, digest: str) -> None:
+        """Drop what is kept of `url`, and do not keep content of this digest again."""
+        with self._lock:
+            self._useless[digest] = None
+            if len(self._useless) > MAX_USELESS:
+                self._useless.popitem(last=False)
+        self._drop(url)
+
+    def _drop(self, url: str) -> None:
+        with self._lock:
+            self._memory.pop(url, None)
+        self._unlink(url)
+
+    def _unlink(self, url: str) -> None:
         for path in self._paths(url):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -179,6 +193,10 @@ class Store:
             for gone in (path, path.with_suffix(".json")):
                 with contextlib.suppress(OSError):
                     gone.unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:
