@@ -14,6 +14,7 @@ from livekit.agents import (
     AgentSession,
     AudioConfig,
     BuiltinAudioClip,
+    JobContext,
     RunContext,
     ToolError,
     TurnHandlingOptions,
@@ -70,6 +71,7 @@ from livetransfer import (
     WarmTransferFailure,
     WarmTransferResult,
     WarmTransferTask,
+    repair,
 )
 from livetransfer.testing import Human, ScriptedLLM, ScriptedTTS, ToolCall, simulate
 
@@ -392,6 +394,11 @@ async def music_alone(room: rtc.Room) -> None:
     async with HoldMusicPlayer("https://cdn.example.com/hold.mp3").playing(room, to="caller") as on:
         on.stop(fade=0.5)
         await on.wait()
+
+
+async def a_job_begins(ctx: JobContext) -> list[str]:
+    await ctx.connect()
+    return await repair(ctx.room)
 
 
 async def a_test_of_mine() -> None:
