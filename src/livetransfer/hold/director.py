@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from .clips import SYNTHESISED, builtin_clip
 from .deck import Deck, Reader
@@ -88,11 +89,10 @@ class Director:
     def _patience(self) -> float:
         return max(0.0, self._begun + PATIENCE - self._loop.time())
 
-    def close(self) -> None:
-        """Nothing of this is needed any more."""
-        for opening in (self._current, self._next, self._spare):
-            if opening is not None:
-                opening.close()
+    def close(self) -> list[asyncio.Task[Any]]:
+        """Nothing of this is needed any more. Returns tasks that are about to end."""
+        openings = {self._current, self._next, self._spare} - {None}
+        return [task for opening in openings if opening for task in opening.close()]
 
     def _open(self, track: Track, start: str = "beginning") -> Opening:
         how = self._settings.rendering

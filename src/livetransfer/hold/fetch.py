@@ -28,12 +28,11 @@ class Lease:
         else:
             self._tell = tell
 
-    def release(self) -> None:
-        """End the interest. May be called again."""
+    def release(self) -> list[asyncio.Task[None]]:
+        """End the interest. May be called again. Returns tasks that are about to end."""
         self._tell = None
         self._job.leases.discard(self)
-        if not self._job.leases:
-            self._job.give_up()
+        return [] if self._job.leases else [self._job.give_up()]
 
     @property
     def released(self) -> bool:
@@ -67,10 +66,11 @@ class _Job:
         self.leases.clear()
         self._over(self)
 
-    def give_up(self) -> None:
+    def give_up(self) -> asyncio.Task[None]:
         """Nobody waits for it."""
         self._task.cancel()
         self._over(self)
+        return self._task
 
     def settle(self, result: Fetched | FetchError) -> None:
         if self.result is None:

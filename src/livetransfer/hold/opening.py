@@ -34,8 +34,8 @@ class Opening(Protocol):
     def better(self, reader: Reader) -> Reader | None:
         """Return what should take over from `reader` at the same place, if there is anything."""
 
-    def close(self) -> None:
-        """It is not needed any more."""
+    def close(self) -> list[asyncio.Task[Any]]:
+        """It is not needed any more. Returns tasks that are about to end."""
 
 
 class ClipOpening:
@@ -126,10 +126,9 @@ class ClipOpening:
             return None
         return LoopReader(whole, _place(reader, whole))
 
-    def close(self) -> None:
+    def close(self) -> list[asyncio.Task[Any]]:
         """See `Opening`."""
-        if self._lease is not None:
-            self._lease.release()
+        return [] if self._lease is None else self._lease.release()
 
 
 def _place(reader: LoopReader, loop: Loop) -> int:

@@ -26,6 +26,9 @@ logger = logging.getLogger("livetransfer")
 TAIL = 0.03
 """Seconds: the shortest fade; less would click."""
 
+CLOSING = 1.0
+"""Seconds that the end waits for helpers which are slow to be cancelled."""
+
 FOREVER = 3600.0
 
 
@@ -54,6 +57,7 @@ class PlayHandle:
         self._stop: float | None = None
         self._paused = self._pausing = False
         self._heard: set[asyncio.Future[None]] = set()
+        self._getting: set[asyncio.Task[Samples]] = set()
         self.error: Exception | None = None
         self.task = asyncio.create_task(self._run(), name="livetransfer-hold-music")
 
@@ -119,7 +123,9 @@ class PlayHandle:
             heard.cancel()
             return heard
         self._heard.add(heard)
-        getting = asyncio.ensure_future(self._line(line))
+        getting = asyncio.create_task(self._line(line), name="livetransfer-hold-line")
+        self._getting.add(getting)
+        getting.add_done_callback(self._getting.discard)
 
         def finish() -> None:
             if not heard.done():
@@ -177,10 +183,13 @@ class PlayHandle:
             self.error = error
             logger.warning("the hold music ended early", exc_info=True)
         finally:
-            self._director.close()
-            self._reminders.close()
             for heard in list(self._heard):
                 heard.cancel()
+            for task in self._getting:
+                task.cancel()
+            ending = {*self._director.close(), *self._reminders.close(), *self._getting}
+            if ending:
+                await asyncio.wait(ending, timeout=CLOSING)
 
     def _idle_for(self) -> float:
         """Return for how long, in seconds, there is nothing to do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from ._samples import AudioError, Samples
 from .comfort import Comfort, Held
@@ -110,8 +111,10 @@ class Reminders:
             self._due = self._loop.time() + self._comfort.every
         self._wake()
 
-    def close(self) -> None:
-        """No more lines."""
+    def close(self) -> list[asyncio.Task[Any]]:
+        """No more lines. Returns tasks that are about to end."""
         self._comfort = None
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is None:
+            return []
+        self._task.cancel()
+        return [self._task]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -107,10 +108,12 @@ class StreamOpening:
     def rewind(self, count: int) -> None:
         """Nothing is kept that could be played again."""
 
-    def close(self) -> None:
+    def close(self) -> list[asyncio.Task[Any]]:
         """See `Opening`."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is None:
+            return []
+        self._task.cancel()
+        return [self._task]
 
     async def _pump(self) -> None:
         resampler: Resampler | None = None

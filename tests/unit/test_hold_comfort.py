@@ -1,0 +1,246 @@
+"""Comfort lines: spoken when they are due, synthesised once, and never the end of the music."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit import rtc
+
+from livetransfer import ConfigurationError
+from livetransfer.hold import (
+    Comfort,
+    ComfortFailed,
+    ComfortSpoken,
+    Held,
+    HoldMusicPlayer,
+    PlayHandle,
+)
+from livetransfer.testing import virtual_time
+from livetransfer.testing.clock import Clock
+
+from .hold_kit import RATE, Events, FakeSink, encoded, frames_of, rms, tone, written
+
+MUSIC = (tone(3, 500), RATE)
+
+
+@pytest.fixture
+async def clock() -> AsyncIterator[Clock]:
+    async with virtual_time() as clock:
+        yield clock
+
+
+class Speaker:
+    """A synthesiser: every line takes 2 s to say, as a tone of 1300 Hz."""
+
+    def __init__(self, delay: float = 0.5) -> None:
+        self.said: list[str] = []
+        self._delay = delay
+
+    async def __call__(self, text: str) -> Any:
+        self.said.append(text)
+        await asyncio.sleep(self._delay)
+        return tone(2, 1300, level=0.3), RATE
+
+
+def lines_in(sink: FakeSink) -> list[float]:
+    """When lines begin, in seconds after the first frame."""
+    size = RATE // 10
+    wave = np.exp(-2j * np.pi * 1300 * np.arange(size) / RATE)
+    heard = sink.heard[: len(sink.heard) // size * size].reshape(-1, size)
+    loud = np.abs(heard @ wave) * 2 / size > 3000
+    return [i / 10 for i in range(len(loud)) if loud[i] and not loud[max(0, i - 2) : i].any()]
+
+
+async def end(handle: PlayHandle) -> None:
+    handle.stop(0.05)
+    await handle.wait()
+    assert handle.error is None
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_lines_are_spoken_in_turn_at_their_times(clock: Clock) -> None:
+    speaker, events, sink = Speaker(), Events(), FakeSink()
+    comfort = Comfort(every=20, lines=["One.", "Two."])
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=speaker, on_event=events.append)
+    handle = player.play(sink)
+    await asyncio.sleep(100)
+    assert [event.text for event in events.of(ComfortSpoken)] == ["One.", "Two.", "One.", "Two."]
+    assert speaker.said == ["One.", "Two."], "each is synthesised once"
+    begins = lines_in(sink)
+    assert begins[0] == pytest.approx(20.5, abs=0.6)
+    pauses = np.diff([0, *begins]) - 2.0
+    assert all(pause == pytest.approx(20.5, abs=0.7) for pause in pauses[1:])
+    assert sink.gaps == []
+    await end(handle)
+
+
+async def test_the_first_line_may_come_sooner(clock: Clock) -> None:
+    sink = FakeSink()
+    comfort = Comfort(every=30, first=2, lines=["Hello."])
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(sink, synthesise=Speaker())
+    await asyncio.sleep(10)
+    assert lines_in(sink)[0] == pytest.approx(2.4, abs=0.6)
+    await end(handle)
+
+
+async def test_a_line_is_ready_when_it_is_due(clock: Clock) -> None:
+    """A fixed line is synthesised ahead of time, however slow that is."""
+    sink = FakeSink()
+    comfort = Comfort(every=20, lines=["Hello."])
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(sink, synthesise=Speaker(delay=4))
+    await asyncio.sleep(25)
+    assert lines_in(sink)[0] == pytest.approx(20.4, abs=0.5)
+    await end(handle)
+
+
+async def test_lines_may_be_audio(clock: Clock, tmp_path: Path) -> None:
+    words = tone(2, 1300, level=0.3)
+    frames = [frame async for frame in frames_of(words)]
+    whole = rtc.AudioFrame((words * 32767).astype(np.int16).tobytes(), RATE, 1, len(words))
+    path = written(tmp_path, "line.wav", encoded(words))
+    sink = FakeSink()
+    comfort = Comfort(every=5, lines=[path, path.read_bytes(), (words, RATE), frames, whole])
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(
+        sink, on_event=(events := Events()).append
+    )
+    await asyncio.sleep(40)
+    assert len(events.of(ComfortSpoken)) == 5
+    assert len(lines_in(sink)) == 5
+    await end(handle)
+
+
+async def test_a_callable_gives_the_next_line(clock: Clock) -> None:
+    held: list[Held] = []
+    position = 4
+
+    async def next_line(now: Held) -> str | None:
+        nonlocal position
+        held.append(now)
+        await asyncio.sleep(0.1)
+        position -= 1
+        return f"You are number {position}." if position > 1 else None
+
+    speaker, events = Speaker(), Events()
+    comfort = Comfort(every=10, lines=next_line)
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(
+        sink := FakeSink(), synthesise=speaker, on_event=events.append
+    )
+    await asyncio.sleep(60)
+    assert speaker.said == ["You are number 3.", "You are number 2."]
+    assert [now.spoken for now in held] == [0, 1, 2, 2, 2]
+    assert held[0].seconds == pytest.approx(10, abs=0.5)
+    assert held[1].seconds == pytest.approx(23, abs=1)
+    assert len(lines_in(sink)) == 2
+    assert events.of(ComfortFailed) == []
+    await end(handle)
+
+
+async def test_one_comfort_serves_many_calls_and_voices(clock: Clock) -> None:
+    speaker = Speaker()
+    comfort = Comfort(every=5, lines=["Hello."])
+    for voice in ("ann", "ann", "bob"):
+        player = HoldMusicPlayer(MUSIC, comfort=comfort)
+        handle = player.play(sink := FakeSink(), synthesise=speaker, voice=voice)
+        await asyncio.sleep(8)
+        assert len(lines_in(sink)) == 1
+        await end(handle)
+    assert speaker.said == ["Hello.", "Hello."]
+
+
+async def test_what_a_tts_yields_will_do(clock: Clock) -> None:
+    @dataclass
+    class SynthesizedAudio:
+        frame: rtc.AudioFrame
+
+    async def synthesise(text: str) -> AsyncIterator[SynthesizedAudio]:
+        async for frame in frames_of(tone(2, 1300, level=0.3)):
+            yield SynthesizedAudio(frame)
+
+    comfort = Comfort(every=5, lines=["Hello."])
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=synthesise).play(sink := FakeSink())
+    await asyncio.sleep(9)
+    assert len(lines_in(sink)) == 1
+    await end(handle)
+
+
+async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(clock: Clock) -> None:
+    async def broken(text: str) -> Any:
+        raise ConnectionError("no voice today")
+
+    async def hangs(text: str) -> Any:
+        await asyncio.sleep(1e6)
+
+    async def empty(text: str) -> Any:
+        return []
+
+    def raises(held: Held) -> str:
+        raise KeyError("position")
+
+    cases: list[tuple[Any, Any, str]] = [
+        (["Hello."], broken, "no voice today"),
+        (["Hello."], hangs, "too long"),
+        (["Hello."], empty, "no audio"),
+        (["Hello."], None, "nothing that could speak"),
+        (raises, broken, "position"),
+        (lambda held: 3, None, "3"),
+        (lambda held: (tone(100), RATE), None, "longer than 60 s"),
+    ]
+    for lines, synthesise, says in cases:
+        events, sink = Events(), FakeSink()
+        player = HoldMusicPlayer(MUSIC, comfort=Comfort(every=10, lines=lines))
+        handle = player.play(sink, synthesise=synthesise, on_event=events.append)
+        await asyncio.sleep(60)
+        failures = events.of(ComfortFailed)
+        assert 2 <= len(failures) <= 6
+        assert says in failures[0].reason
+        assert events.of(ComfortSpoken) == []
+        assert sink.gaps == []
+        await end(handle)
+
+
+async def test_lines_with_no_music(clock: Clock) -> None:
+    comfort = Comfort(every=10, lines=["Hello."])
+    handle = HoldMusicPlayer(None, comfort=comfort, synthesise=Speaker()).play(sink := FakeSink())
+    began = clock.now
+    await asyncio.sleep(40)
+    assert [round(start, 1) for start, _ in sink.gaps] != []
+    assert sink.began - began == pytest.approx(10, abs=0.5)
+    assert lines_in(sink) == pytest.approx([0, 12, 24], abs=1.0)
+    assert rms(sink.heard[5 * RATE : 8 * RATE]) < -100
+    await end(handle)
+
+
+async def test_it_ends_while_a_line_is_prepared_or_spoken(clock: Clock) -> None:
+    comfort = Comfort(every=10, lines=["Hello."])
+    for seconds in (8, 11):
+        player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=Speaker(delay=3))
+        handle = player.play(FakeSink())
+        await asyncio.sleep(seconds)
+        await end(handle)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"lines": "Please wait."}, "comfort.lines"),
+        ({"lines": []}, "comfort.lines"),
+        ({"lines": [" "]}, "comfort.lines"),
+        ({"lines": [None]}, "comfort.lines"),
+        ({"lines": [Path("/nowhere.wav")]}, "hold_music"),
+        ({"lines": ["a"], "every": 0}, "comfort.every"),
+        ({"lines": ["a"], "every": float("nan")}, "comfort.every"),
+        ({"lines": ["a"], "first": -1}, "comfort.first"),
+        ({"lines": ["a"], "duck_db": 3}, "comfort.duck_db"),
+    ],
+    ids=repr,
+)
+def test_comfort_is_checked(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Comfort(**options)
+    assert caught.value.field == field
