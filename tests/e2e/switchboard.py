@@ -3,7 +3,7 @@
 call = await switchboard.call([Answer(after=1)], options={"after": "return"})
 await call.ask()
 human = await call.human()
-await human.hears(cast.BRIEFING)
+await human.hears(cast.BRIEFING, PATIENCE)
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from .phone import Phone
 from .stack import Stack
 from .worker import Report, Worker
 
-SPOKEN = 0.4
+SPOKEN = 0.6
 """Seconds for which a phone says a sentence."""
+
+PATIENCE = 25.0
+"""Seconds to wait for what has no deadline of its own: on a busy machine everything is slow."""
 
 _STEP = 0.01
 _numbers = count(1)
@@ -78,7 +81,9 @@ class TransferCall:
             if each.kind == kind and fields.items() <= each.fields.items()
         ]
 
-    async def told(self, kind: str, within: float = 10.0, nth: int = 1, **fields: object) -> Report:
+    async def told(
+        self, kind: str, within: float = PATIENCE, nth: int = 1, **fields: object
+    ) -> Report:
         """Wait for the nth report of a kind with these values, past or to come."""
         give_up = time.monotonic() + within
         while len(found := self.reported(kind, **fields)) < nth:
@@ -92,11 +97,11 @@ class TransferCall:
             await asyncio.sleep(_STEP)
         return found[nth - 1]
 
-    async def outcome(self, nth: int = 1, within: float = 20.0) -> dict[str, Any]:
+    async def outcome(self, nth: int = 1, within: float = PATIENCE) -> dict[str, Any]:
         """Wait for the outcome of the nth transfer."""
         return (await self.told("outcome", within, nth)).fields
 
-    async def phase(self, new: str, within: float = 10.0, nth: int = 1) -> float:
+    async def phase(self, new: str, within: float = PATIENCE, nth: int = 1) -> float:
         """Wait until a phase was entered; when that was."""
         return (await self.told("phase", within, nth, new=new)).at
 
@@ -104,20 +109,20 @@ class TransferCall:
 
     async def greeted(self) -> None:
         """Wait until the AI has greeted the caller."""
-        await self.caller.hears(cast.GREETING, within=20)
-        await self.caller.stops_hearing(cast.GREETING)
+        await self.caller.hears(cast.GREETING, PATIENCE)
+        await self.caller.stops_hearing(cast.GREETING, PATIENCE)
 
     async def ask(self) -> None:
         """The caller asks for a person."""
         await self.caller.say(tones.tone(cast.ASK, SPOKEN))
 
-    async def human(self, index: int = 0, within: float = 10.0) -> Call:
+    async def human(self, index: int = 0, within: float = PATIENCE) -> Call:
         """The call that a human's phone gets."""
         return await self.phones[index].next_call(within)
 
     async def briefed(self, human: Call, answer: int = cast.YES, after: float = 0.3) -> None:
         """The human hears the briefing for a moment, then says yes or no into it."""
-        await human.hears(cast.BRIEFING)
+        await human.hears(cast.BRIEFING, PATIENCE)
         await asyncio.sleep(after)
         await human.say(tones.tone(answer, SPOKEN))
 
@@ -125,12 +130,12 @@ class TransferCall:
         """Both hear each other, and no AI."""
         self.caller.tone(cast.CALLER)
         human.tone(voice)
-        await asyncio.gather(self.caller.hears(voice), human.hears(cast.CALLER))
+        await asyncio.gather(self.caller.hears(voice, PATIENCE), human.hears(cast.CALLER, PATIENCE))
 
     async def served_again(self) -> None:
         """The AI hears the caller and answers: the session works."""
         self.caller.quiet()
-        answered = asyncio.ensure_future(self.caller.hears(cast.ANSWER, within=8))
+        answered = asyncio.ensure_future(self.caller.hears(cast.ANSWER, PATIENCE))
         await self.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
         await answered
 
@@ -142,7 +147,7 @@ class TransferCall:
         tracks = await self._office.tracks(started.fields["room"])
         return {identity: len(published) for identity, published in tracks.items()}
 
-    async def only_caller_and_agent(self, within: float = 3.0) -> None:
+    async def only_caller_and_agent(self, within: float = PATIENCE) -> None:
         """Wait until nobody else is in the room, and nothing but their voices."""
         give_up = time.monotonic() + within
         while True:

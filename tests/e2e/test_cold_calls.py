@@ -6,13 +6,13 @@ import asyncio
 
 from . import cast, judge, tones
 from .behaviour import Answer, NeverAnswer, OnRefer
-from .switchboard import Switchboard, TransferCall
+from .switchboard import PATIENCE, Switchboard, TransferCall
 
 
 async def back_with_the_ai(call: TransferCall) -> None:
     """The caller hears that it did not work, and is served again."""
-    await call.caller.hears(cast.SORRY, within=10)
-    await call.caller.stops_hearing(cast.SORRY)
+    await call.caller.hears(cast.SORRY, PATIENCE)
+    await call.caller.stops_hearing(cast.SORRY, PATIENCE)
     await call.only_caller_and_agent()
     await call.served_again()
 
@@ -25,11 +25,11 @@ async def test_refer_accepted(switchboard: Switchboard) -> None:
         on_refer=OnRefer(notify=(100, 180, 200)),
     )
     await call.ask()
-    refer = await call.caller.wait("refer")
+    refer = await call.caller.wait("refer", PATIENCE)
     announced = tones.last_heard(call.caller.recording, cast.ANNOUNCED)
     assert announced is not None
     assert announced < refer.at, "the announcement was cut"
-    await call.caller.wait("ended", 5)
+    await call.caller.wait("ended", PATIENCE)
     assert call.caller.ended_by == "them"
     assert call.caller.refers[0].refer_to == "sip:100@pbx.test"
     assert call.caller.refers[0].message.get("X-Ticket") == "4711"
@@ -50,7 +50,7 @@ async def test_refer_refused_and_dialled_instead(switchboard: Switchboard) -> No
         assert outcome["status"] == "bridged"
         judge.nothing_of_the_briefing(call.caller, human)
         await call.caller.hang_up()
-        await human.wait("ended", 2)
+        await human.wait("ended", PATIENCE)
 
     await asyncio.gather(refused(603), refused(405))
 
@@ -84,7 +84,7 @@ async def test_refer_that_times_out_is_indeterminate(switchboard: Switchboard) -
         [Answer()], kind="cold", options={"ring_timeout": 3}, on_refer=OnRefer(notify=())
     )
     await call.ask()
-    await call.caller.wait("refer")
+    await call.caller.wait("refer", PATIENCE)
     await back_with_the_ai(call)
     assert (await call.outcome())["status"] == "indeterminate"
     assert len(call.caller.refers) == 1
@@ -95,9 +95,9 @@ async def test_dialled_and_the_caller_hangs_up_while_it_rings(switchboard: Switc
     call = await switchboard.call([NeverAnswer()], kind="cold", options={"method": "dial"})
     await call.ask()
     human = await call.human()
-    await human.wait("ringing")
+    await human.wait("ringing", PATIENCE)
     hung_up = asyncio.get_running_loop().time()
     await call.caller.hang_up()
-    assert (await human.wait("ended", 2)).at - hung_up < 1.0
+    assert (await human.wait("ended", PATIENCE)).at - hung_up < 1.0
     assert not call.caller.refers
     assert (await call.outcome())["status"] == "caller_left"

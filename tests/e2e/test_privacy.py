@@ -9,7 +9,7 @@ import pytest
 
 from . import cast, judge
 from .behaviour import Answer
-from .switchboard import Switchboard
+from .switchboard import PATIENCE, Switchboard
 
 AT_ONCE, AFTER_A_RING = 0.0, 1.0
 
@@ -22,10 +22,13 @@ async def one_call(switchboard: Switchboard, after: float) -> tuple[int, int]:
     human = await call.human()
     await call.briefed(human, after=0.8)
     await asyncio.gather(
-        call.caller.hears(cast.HUMAN, windows=10), human.hears(cast.CALLER, windows=10)
+        call.caller.hears(cast.HUMAN, PATIENCE, windows=10),
+        human.hears(cast.CALLER, PATIENCE, windows=10),
     )
     judge.nothing_of_the_briefing(call.caller, human)
-    return judge.voices_apart(call.caller, human, await call.phase("bridging"))
+    found = judge.voices_apart(call.caller, human, await call.phase("bridging"))
+    await asyncio.gather(call.caller.hang_up(), human.wait("ended", PATIENCE))
+    return found
 
 
 async def count(switchboard: Switchboard, after: float, repeats: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 from . import cast, judge, tones
 from .behaviour import Answer, NeverAnswer, Reject
 from .call import Call
-from .switchboard import Switchboard, TransferCall
+from .switchboard import PATIENCE, Switchboard, TransferCall
 
 
 async def back_with_the_ai(call: TransferCall, sorry: asyncio.Future[float]) -> dict[str, Any]:
@@ -19,7 +19,7 @@ async def back_with_the_ai(call: TransferCall, sorry: asyncio.Future[float]) -> 
     music = tones.first_heard(call.caller.recording, cast.MUSIC)
     assert music is not None
     judge.never_left_in_silence(call.caller, music, heard)
-    await call.caller.stops_hearing(cast.SORRY)
+    await call.caller.stops_hearing(cast.SORRY, PATIENCE)
     await call.only_caller_and_agent()
     after = time.monotonic()
     await call.served_again()
@@ -29,7 +29,7 @@ async def back_with_the_ai(call: TransferCall, sorry: asyncio.Future[float]) -> 
 
 
 def sorry(call: TransferCall) -> asyncio.Future[float]:
-    return asyncio.ensure_future(call.caller.hears(cast.SORRY, within=20))
+    return asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENCE))
 
 
 async def test_refused(switchboard: Switchboard) -> None:
@@ -62,7 +62,7 @@ async def test_declined_by_voice(switchboard: Switchboard) -> None:
     await call.ask()
     waiting = sorry(call)
     human = await call.human()
-    farewell = asyncio.ensure_future(human.hears(cast.FAREWELL, within=15))
+    farewell = asyncio.ensure_future(human.hears(cast.FAREWELL, PATIENCE))
     await call.briefed(human, cast.NO)
     await farewell
     outcome = await back_with_the_ai(call, waiting)
@@ -77,8 +77,8 @@ async def test_declined_by_key(switchboard: Switchboard) -> None:
     await call.ask()
     waiting = sorry(call)
     human = await call.human()
-    await human.hears(cast.BRIEFING)
-    farewell = asyncio.ensure_future(human.hears(cast.FAREWELL))
+    await human.hears(cast.BRIEFING, PATIENCE)
+    farewell = asyncio.ensure_future(human.hears(cast.FAREWELL, PATIENCE))
     await human.press("2")
     await farewell
     assert (await back_with_the_ai(call, waiting))["status"] == "declined"
@@ -90,7 +90,7 @@ async def test_the_human_hangs_up_during_the_briefing(switchboard: Switchboard) 
     await call.ask()
     waiting = sorry(call)
     human = await call.human()
-    await human.hears(cast.BRIEFING)
+    await human.hears(cast.BRIEFING, PATIENCE)
     await human.hang_up()
     assert (await back_with_the_ai(call, waiting))["status"] == "human_left"
     judge.nothing_of_the_briefing(call.caller, human)
@@ -100,11 +100,11 @@ async def test_the_caller_hangs_up_while_it_rings(switchboard: Switchboard) -> N
     call = await switchboard.call([NeverAnswer()])
     await call.ask()
     human = await call.human()
-    await human.wait("ringing")
+    await human.wait("ringing", PATIENCE)
     await call.phase("ringing")
     hung_up = time.monotonic()
     await call.caller.hang_up()
-    stopped = (await human.wait("ended", 2)).at
+    stopped = (await human.wait("ended", PATIENCE)).at
     assert human.ended_with == "CANCEL"
     assert stopped - hung_up < 1.0
     assert (await call.outcome())["status"] == "caller_left"
@@ -115,11 +115,11 @@ async def test_the_caller_hangs_up_during_the_briefing(switchboard: Switchboard)
     call = await switchboard.call([Answer(after=0.5)])
     await call.ask()
     human: Call = await call.human()
-    await human.hears(cast.BRIEFING)
-    told = asyncio.ensure_future(human.hears(cast.FAREWELL, within=3))
+    await human.hears(cast.BRIEFING, PATIENCE)
+    told = asyncio.ensure_future(human.hears(cast.FAREWELL, PATIENCE))
     await call.caller.hang_up()
     await told
-    await human.wait("ended", 5)
+    await human.wait("ended", PATIENCE)
     assert human.ended_by == "them"
     assert (await call.outcome())["status"] == "caller_left"
     await _room_is_over(call)
