@@ -1,0 +1,37 @@
+"""Hold music on a real call, for a long time: no window at the caller's phone is without it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from . import cast, tones
+from .behaviour import Answer
+from .switchboard import Switchboard
+
+SETTLE = 2.0
+"""Seconds after the answer: until then the seal may take the music away for a moment."""
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [5.0, pytest.param(600.0, marks=[pytest.mark.slow, pytest.mark.timeout(700)])],
+)
+async def test_no_window_is_without_music(switchboard: Switchboard, seconds: float) -> None:
+    call = await switchboard.call(
+        [Answer(after=0.5)], options={"max_hold": 3600, "briefing_timeout": 3600}
+    )
+    await call.ask()
+    human = await call.human()
+    await human.hears(cast.BRIEFING)
+    await asyncio.sleep(SETTLE)
+    start = time.monotonic()
+    await asyncio.sleep(seconds)
+    end = time.monotonic()
+    found = tones.windows_with(call.caller.recording, cast.MUSIC, after=start, before=end)
+    gap = tones.longest_gap(call.caller.recording, cast.MUSIC, start, end)
+    print(f"{len(found)} windows with music in {end - start:.1f} s; longest gap {gap:.3f} s")
+    assert gap <= 0.02
+    assert len(found) >= 50 * (end - start) - 2
