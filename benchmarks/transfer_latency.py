@@ -11,6 +11,7 @@ what the phones hear, in windows of 20 ms; medians, in seconds. "never" means: n
   says nothing.
 - joined: from the acceptance (the tool call, or the event of the key) until each hears the other.
 - music: from `run()` to the first sound at the caller's phone, with nothing to announce.
+- silence: the longest that the caller on hold hears, from the first sound to the acceptance.
 - hang-up: from the caller's BYE until the human's phone stops ringing.
 - import: what `import livetransfer` adds to `import livekit.agents`.
 
@@ -112,6 +113,9 @@ async def talk(
     figures["music"] = first_sound(call.caller, run)
     await asyncio.sleep(0.5)
     known = await accepted(call, kind, human, by_key=by_key)
+    if figures["music"] is not None:
+        music = run + figures["music"]
+        figures["silence"] = tones.longest_silence(call.caller.recording, music, known - 0.1)
     await asyncio.gather(
         call.caller.hears(cast.HUMAN, NEVER),
         human.hears(cast.CALLER, NEVER),
@@ -208,7 +212,7 @@ async def measure(repeats: int, only: str) -> dict[str, dict[str, float | None]]
                     async with AsyncExitStack() as exits, Backoffice.open(stack) as office:
                         taken.append(await once(Switchboard(stack, office, Reports(worker), exits)))
                     print(name, taken[-1], file=sys.stderr, flush=True)
-                found[name] = {key: median([each[key] for each in taken]) for key in taken[0]}
+                found[name] = {key: median([each.get(key) for each in taken]) for key in taken[0]}
         finally:
             worker.stop()
     finally:
@@ -226,7 +230,7 @@ def main() -> None:
         sys.exit(reason)
     found = asyncio.run(measure(given.repeats, given.only))
     imported = round(import_seconds(max(5, given.repeats)), 4)
-    columns = ("first_word", "joined", "music", "hang_up")
+    columns = ("first_word", "joined", "music", "silence", "hang_up")
     title = f"median of {given.repeats}, in s"
     print(f"{title:52}" + "".join(f"{column:>12}" for column in columns))
     for name, figures in found.items():
