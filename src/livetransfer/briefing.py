@@ -111,8 +111,8 @@ class BriefingAgent(Agent):
         tools: More tools.
         accept_key: The key that accepts; None for none.
         decline_key: The key that declines; None for none.
-        llm: The model; default: the one that talks with the caller. So for `tts`, `stt`, `vad`
-            and every other keyword of `livekit.agents.Agent`.
+        **options: `llm`, `tts`, `stt`, `vad` (default: those that serve the caller), and every
+            other keyword of `livekit.agents.Agent`.
     """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
