@@ -12,7 +12,8 @@ from typing import Any
 
 from livekit import rtc
 
-from ..errors import ConfigurationError
+from livetransfer.errors import ConfigurationError
+
 from ._samples import AudioError, Samples, collect
 from .sources import program
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import ConfigurationError
+from livetransfer.errors import ConfigurationError
+
 from .store import Stored
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from livekit import rtc
 
-from ..control import AudioSink
+from livetransfer.control import AudioSink
+
 from ._samples import Samples
 
 __all__ = ["FRAME", "Output"]

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..control import AudioSink, CallControl
-from ..errors import ConfigurationError
+from livetransfer.control import AudioSink, CallControl
+from livetransfer.errors import ConfigurationError
+
 from .builtin import BUILTIN
 from .clips import Rendering
 from .comfort import Comfort, Synthesise
@@ -205,7 +206,7 @@ class HoldMusicPlayer:
             return await control.open_audio([to or control.caller.identity], name="hold-music")
         if not to:
             raise ConfigurationError("to", to, "name the identity that is to hear the music")
-        from .._livekit import open_room_audio
+        from livetransfer._livekit import open_room_audio
 
         sink: AudioSink = await open_room_audio(where, [to], name="hold-music")
         return sink

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..control import AudioSink
+from livetransfer.control import AudioSink
+
 from ._samples import AudioError, Samples, collect
 from .comfort import MAX_LINE, is_text, line_samples
 from .deck import Deck, Line

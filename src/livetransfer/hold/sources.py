@@ -17,7 +17,8 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import AudioConfig, BuiltinAudioClip
 
-from ..errors import ConfigurationError
+from livetransfer.errors import ConfigurationError
+
 from ._samples import AudioError, check_rate, frame_samples, from_array
 from .builtin import clip_path
 from .clips import SYNTHESISED, ArrayClip, Clip, FileClip
