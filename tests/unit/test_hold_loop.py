@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -120,3 +122,23 @@ def test_a_very_short_clip_is_repeated() -> None:
     loop = make_loop(int16(tone(0.1, 437.0)), RATE)
     assert loop.length >= RATE // 2
     assert len(loop.buffer) - loop.end >= RATE // 2
+
+
+def test_a_short_clip_has_no_click_between_its_repeats() -> None:
+    clip = int16(tone(0.137, 437.0))
+    loop = make_loop(clip, RATE)
+    assert loop.length >= RATE
+    assert largest_step(turns(loop)) <= largest_step(clip) + 1
+
+
+def test_the_longest_clip_takes_bounded_time_and_memory() -> None:
+    rate = 48_000
+    clip = np.tile(int16(chirp(20.0, rate)), 30)
+    tracemalloc.start()
+    began = time.perf_counter()
+    loop = make_loop(clip, rate)
+    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert loop.nbytes < 1.01 * clip.nbytes
+    assert peak < 1.2 * clip.nbytes
+    assert took < 5

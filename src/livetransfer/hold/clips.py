@@ -284,6 +284,7 @@ def _render(
         measured=measured,
         max_gain=max_gain,
     )
+    del samples
     return make_loop(levelled, how.rate, crossfade=how.crossfade, origin=origin + first)
 
 

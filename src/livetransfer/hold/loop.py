@@ -21,6 +21,7 @@ SEAM = 0.010
 DITHER = 16
 
 _SHORTEST = 1.0
+_STRETCH = 1 << 18
 
 
 @dataclass(eq=False)
@@ -112,32 +113,36 @@ def make_loop(samples: Samples, rate: int, *, crossfade: float = SEAM, origin: i
         crossfade: Seconds; at most half the clip is used.
         origin: Passed on.
     """
-    while len(samples) < _SHORTEST * rate:
-        samples = np.concatenate([samples, samples])
-    seam = round(crossfade * rate)
-    longest = len(samples) // 2
     if crossfade <= SEAM and _runs_on(samples, rate):
-        return _guarded(samples, 0, rate, origin)
-    best: tuple[int, Samples, int] | None = None
-    seam = max(1, min(seam, longest))
+        return _looped(samples, samples[:0], rate, origin)
+    longest = len(samples) // 2
+    seam = max(1, min(round(crossfade * rate), longest))
+    elsewhere = _Steps(samples)
+    best: tuple[int, Samples] | None = None
     while True:
-        looped = _blend(samples, seam, rate)
-        excess = _excess(looped, seam, rate)
+        blend = _blend(samples, seam, rate)
+        excess = _excess(samples, blend, elsewhere, rate)
         if best is None or excess < best[0]:
-            best = (excess, looped, seam)
+            best = (excess, blend)
         if excess <= 0 or seam >= longest:
-            break
+            return _looped(samples, best[1], rate, origin)
         seam = min(seam * 2, longest)
-    return _guarded(best[1], best[2], rate, origin)
 
 
-def _guarded(looped: Samples, start: int, rate: int, origin: int) -> Loop:
-    end = len(looped)
-    guard = round(GUARD * rate)
-    turn = looped[start:end]
+def _looped(samples: Samples, blend: Samples, rate: int, origin: int) -> Loop:
+    """Put together the buffer: the clip, its end replaced by `blend`, and the guard."""
+    start, last = len(blend), len(samples) - len(blend)
+    turn = len(samples) - start
+    turns = -(-round(_SHORTEST * rate) // turn)  # of a clip of a blink, several
+    end, guard = start + turn * turns, round(GUARD * rate)
     buffer = np.empty(end + guard, np.int16)
-    buffer[:end] = looped
-    buffer[end:] = np.resize(turn, guard)
+    buffer[:last] = samples[:last]
+    buffer[last : len(samples)] = blend
+    at = len(samples)
+    while at < len(buffer):
+        count = min(turn, len(buffer) - at)
+        buffer[at : at + count] = buffer[start : start + count]
+        at += count
     return Loop(buffer, start, end, rate, origin)
 
 
@@ -156,7 +161,7 @@ def _runs_on(samples: Samples, rate: int) -> bool:
 
 
 def _blend(samples: Samples, seam: int, rate: int) -> Samples:
-    """Return the clip with its last `seam` samples turning into its first ones."""
+    """Return the last `seam` samples of the clip turning into its first ones."""
     phase = (np.arange(seam, dtype=np.float32) + 0.5) / seam
     if seam > rate // 20:
         # Equal power for what is long enough to be heard as a dip; the two do not resemble.
@@ -166,23 +171,33 @@ def _blend(samples: Samples, seam: int, rate: int) -> Samples:
         fade_in = phase
         fade_out = 1 - phase
     blended = samples[-seam:] * fade_out + samples[:seam] * fade_in
-    return np.concatenate([samples[:-seam], limited(blended.astype(np.float32), rate)])
+    return limited(blended.astype(np.float32), rate)
 
 
-def _excess(looped: Samples, seam: int, rate: int) -> int:
+class _Steps:
+    """The largest steps of a clip, by stretches, so that they need not be looked for again."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self._largest = [
+            _largest_step(samples[i : i + _STRETCH + 1]) for i in range(0, len(samples), _STRETCH)
+        ]
+
+    def until(self, index: int) -> int:
+        """Return the largest step before the sample `index`."""
+        whole = index // _STRETCH
+        rest = _largest_step(self._samples[whole * _STRETCH : index])
+        return max([rest, *self._largest[:whole]])
+
+
+def _excess(samples: Samples, blend: Samples, steps: _Steps, rate: int) -> int:
     """How far the largest step within 10 ms of the seam exceeds the largest elsewhere."""
-    around = rate // 100
-    begin = max(0, len(looped) - seam - around)
-    across = abs(int(looped[seam]) - int(looped[-1])) if seam < len(looped) else 0
-    return max(_largest_step(looped[begin:]), across) - _largest_step(looped[: begin + 1])
+    around, last = rate // 100, len(samples) - len(blend)
+    begin = max(0, last - around)
+    after = samples[len(blend) : len(blend) + 1]
+    near = _largest_step(np.concatenate([samples[begin:last], blend, after]))
+    return near - steps.until(begin + 1)
 
 
 def _largest_step(samples: Samples) -> int:
-    chunk = 1 << 20
-    return max(
-        (
-            int(np.abs(np.diff(samples[i : i + chunk + 1].astype(np.int32))).max(initial=0))
-            for i in range(0, len(samples) - 1, chunk)
-        ),
-        default=0,
-    )
+    return int(np.abs(np.diff(samples.astype(np.int32))).max(initial=0))

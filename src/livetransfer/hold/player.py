@@ -8,21 +8,22 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from livetransfer.control import AudioSink, CallControl
 from livetransfer.errors import ConfigurationError
 
 from .builtin import BUILTIN
-from .clips import Rendering
+from .clips import Clip, FileClip, Rendering, cache
 from .comfort import Comfort, Synthesise
 from .events import HoldEvent
-from .fetch import Fetcher, FetchLimits, Lease
+from .fetch import Fetched, Fetcher, FetchError, FetchLimits, Lease
 from .leveling import TARGET_LUFS
 from .loop import SEAM
 from .playing import PlayHandle
 from .settings import Settings
-from .sources import HoldSource, Url, program
+from .sources import HoldSource, Stream, Track, Url, program
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -110,20 +111,38 @@ class HoldMusicPlayer:
         self.on_event = on_event
         self._prefetched: list[Lease] = []
 
-    def prefetch(self) -> None:
-        """Begin to fetch what has to be fetched, in the background, without waiting for it.
+    def prefetch(self, sample_rate: int = 24_000) -> None:
+        """Begin to fetch and to decode, in the background, without waiting for it.
 
-        With no event loop running it does nothing.
+        With no event loop running it does nothing. `close` gives up what is still being fetched.
+
+        Args:
+            sample_rate: Of the sink that will be played to, in Hz.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return
-        if all(lease.released for lease in self._prefetched):
-            self._prefetched.clear()
-            for track in self._program.tracks:
-                if isinstance(track.source, Url):
-                    self._prefetched.append(self._fetcher.lease(track.source.url))
+        if any(not lease.released for lease in self._prefetched):
+            return
+        self._prefetched.clear()
+        tracks = self._program.tracks
+        for track in tracks:
+            if isinstance(track.source, Url):
+                lease = self._fetcher.lease(track.source.url)
+                self._prefetched.append(lease)
+                if len(tracks) == 1:
+                    lease.on_done(partial(self._decode, track, sample_rate))
+        if len(tracks) == 1 and not isinstance(tracks[0].source, (Url, Stream)):
+            self._decode(tracks[0], sample_rate, tracks[0].source)
+
+    def _decode(self, track: Track, rate: int, what: Clip | Fetched | FetchError) -> None:
+        if isinstance(what, FetchError):
+            return  # told when it is to be played
+        if isinstance(what, Fetched):
+            what = FileClip(what.data, track.label, what.digest)
+        volume = self._rendering.volume * track.volume
+        cache.load(what, replace(self._rendering, rate=rate, volume=volume))
 
     def close(self) -> None:
         """Give up what `prefetch` began and nobody else waits for. Plays go on."""
