@@ -41,7 +41,7 @@ class ConsultRoom:
     """One way to bring a human to a caller; see `joining.Joining` for the contract.
 
     A leg that was moved, or was dialled to talk at once, is in the caller's room, so from then on
-    everything is as in a [`SharedRoom`][].
+    everything is as in a `SharedRoom`.
     """
 
     def __init__(self, wire: Wire, events: RoomEvents, caller: str, trunk_id: str | None) -> None:
