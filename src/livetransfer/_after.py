@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
-from ._hang_up import hang_up
+from ._hang_up import HangUps
 from ._session import CallerSession
 from ._teardown import keep
 from .control import CallControl, CallLost, ControlEvent, Leg, LegLeft
@@ -38,7 +38,8 @@ class Watch:
 
     Args:
         session: The caller's session, silent until the caller is given back.
-        control: The call; closed at the end of the watch.
+        control: The call.
+        hang_ups: Its hang-ups; they close it at the end of the watch.
         human: The human's leg; None when the caller was referred away.
         after: What to do when one leaves.
         release: Lets another transfer of this call begin.
@@ -53,6 +54,7 @@ class Watch:
         *,
         session: CallerSession,
         control: CallControl,
+        hang_ups: HangUps,
         human: Leg | None,
         after: After,
         release: Callable[[], None],
@@ -62,6 +64,7 @@ class Watch:
         closing: Iterable[Callable[[], Awaitable[None]]],
     ) -> None:
         self._session, self._control, self._human = session, control, human
+        self._hang_ups = hang_ups
         self._after, self._release, self._emit = after, release, emit
         self._began = began
         self._loop = asyncio.get_running_loop()
@@ -97,7 +100,7 @@ class Watch:
         finally:
             self._unsubscribe()
             self._release()
-            await self._control.aclose()
+            await self._hang_ups.aclose()
 
     async def _to_the_end(self, closing: Sequence[asyncio.Future[None]]) -> CallEnd:
         if self._human is None:
@@ -117,11 +120,11 @@ class Watch:
             return self._ended(EndedBy.NOBODY)
         who = await self._left
         if who is EndedBy.CALLER:
-            await hang_up(self._control, self._human)
+            await self._hang_ups.leg(self._human)
         elif who is EndedBy.HUMAN and self._control.caller_present:
             if self._after == "return" and not self._session.is_closing:
                 return await self._give_back()
-            if not await hang_up(self._control, self._control.caller):
+            if not await self._hang_ups.caller():
                 return await self._give_back()
             self._session.close_as_if_caller_left()
         return self._ended(who)
@@ -129,7 +132,8 @@ class Watch:
     def _ended(self, who: EndedBy, *, returned: bool = False) -> CallEnd:
         now = self._loop.time()
         end = CallEnd(who, seconds=now - self._since, returned=returned)
-        self._session.answer_again()
+        if returned:
+            self._session.answer_again()
         self._emit(CallEnded(now - self._began, end))
         return end
 

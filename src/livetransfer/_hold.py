@@ -22,7 +22,7 @@ from .hold import (
     PlayHandle,
 )
 
-__all__ = ["HoldLine"]
+__all__ = ["TAIL_LIMIT", "HoldLine"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -138,8 +138,8 @@ class HoldLine:
         if self._sink is not None:
             await self._sink.aclose()
 
-    async def until_voice(self) -> None:
-        """Let the music go on until the AI or the caller speaks, at most `TAIL_LIMIT` seconds."""
+    async def until_voice(self, limit: float = TAIL_LIMIT) -> None:
+        """Let the music go on until the AI or the caller speaks, at most `limit` seconds."""
         if self._handle is None or self._ended:
             await self.stop()
             return
@@ -160,7 +160,7 @@ class HoldLine:
         session.on("close", on_close)
         try:
             if session.agent_state != "speaking":
-                await asyncio.wait({voice}, timeout=TAIL_LIMIT)
+                await asyncio.wait({voice}, timeout=limit)
         finally:
             session.off("agent_state_changed", on_state)
             session.off("user_state_changed", on_state)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from ._after import After, Watch
-from ._hang_up import hang_up
-from ._hold import HoldLine
+from ._hang_up import WITHIN, HangUps
+from ._hold import TAIL_LIMIT, HoldLine
 from ._phases import Phase, Phases
 from ._resolve import Claim
 from ._session import CallerSession
@@ -178,6 +178,7 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self.session, self.control = session, control
+        self._hang_ups = HangUps(control)
         self.summary: str | None = None
         self.teardown = Teardown()
         self.attempt_teardown = Teardown()
@@ -397,7 +398,7 @@ class Run:
         assert destination is not None
         self.phases.move(Phase.DIALLING)
         human.keep_leg = self.attempt_teardown.push(
-            "human leg", lambda: hang_up(self.control, human.leg)
+            "human leg", lambda: self._hang_ups.leg(human.leg)
         )
         ring_timeout = destination.ring_timeout or self._ring_timeout
         # Keys that are pressed after the answer take their time too.
@@ -445,7 +446,7 @@ class Run:
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
     ) -> TransferOutcome:
         """Run the transfer to its outcome; see `WarmTransfer.run`."""
-        self.teardown.push("control", self.control.aclose, last=True)
+        self.teardown.push("control", self._hang_ups.aclose, last=True)
         self.teardown.push("loose ends", self.loose_ends.run)
         self.teardown.push("caller's session", self.session.restore)
         self.teardown.push("hold music", self.hold_line.stop)
@@ -573,7 +574,9 @@ class Run:
             self.phases.move(Phase.RETURNED)
         self.session.restore()
         handle = self.session.speak(action.say) if action.say else None
-        tail = keep(asyncio.create_task(self._tail(), name="livetransfer-hold-tail"))
+        # Where the call is to be ended, nothing but the goodbye or its end may end the music.
+        limit = GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else TAIL_LIMIT
+        tail = keep(asyncio.create_task(self._tail(limit), name="livetransfer-hold-tail"))
         hung_up = False
         if isinstance(action, HangUp):
             if handle is not None:
@@ -583,7 +586,7 @@ class Run:
                     timeout=GOODBYE_LIMIT,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-            hung_up = await hang_up(self.control, self.control.caller)
+            hung_up = await self._hang_ups.caller()
             self.phases.move(Phase.ENDED if hung_up else Phase.RETURNED)
             tail.cancel()
             await asyncio.wait({tail})
@@ -592,10 +595,10 @@ class Run:
         self._claim.release()
         return replace(outcome, hung_up=hung_up, timings=self._timings())
 
-    async def _tail(self) -> None:
+    async def _tail(self, limit: float) -> None:
         """End the music when a voice takes over, then close what is left."""
         try:
-            await self.hold_line.until_voice()
+            await self.hold_line.until_voice(limit)
             if self._closing is not None:
                 await asyncio.shield(self._closing)
         finally:
@@ -617,6 +620,7 @@ class Run:
         watch = Watch(
             session=self.session,
             control=self.control,
+            hang_ups=self._hang_ups,
             human=human,
             # A relay cannot go on without the AI, which stays, silent, to its end.
             after="end" if (mode, self._after) == ("relay", "leave") else self._after,

@@ -254,12 +254,17 @@ class _Cold:
         assert address is not None
         run.phases.move(Phase.REFERRING)
         await run.guard(run.hold(music=not transfer._play_dialtone))
-        await run.refer(
-            address,
-            headers=destination.headers,
-            timeout=destination.ring_timeout or transfer._ring_timeout,
-            play_dialtone=transfer._play_dialtone,
-        )
+        try:
+            await run.refer(
+                address,
+                headers=destination.headers,
+                timeout=destination.ring_timeout or transfer._ring_timeout,
+                play_dialtone=transfer._play_dialtone,
+            )
+        except (AttemptOver, CallControlError):
+            # Where a dial tone has ended, music plays until there is a voice.
+            await run.guard(run.hold())
+            raise
 
     @staticmethod
     def _check(run: Run, destination: Destination, refused: ReferFailed) -> None:

@@ -389,13 +389,16 @@ def _llm_fails(plan: Staging) -> None:
     plan.act = fail
 
 
-def _stt_fails(plan: Staging) -> None:
-    def fail(scene: Scene) -> None:
-        scene.stt.fail()
-        if plan.phase is Phase.ANNOUNCING:
-            scene.closed = scene.call.now  # the session is not on hold yet, and gives up
+def hears_nothing(scene: Scene) -> None:
+    """The STT fails for good; a session that is not on hold gives up then."""
+    listened = scene.session.input.audio_enabled
+    scene.stt.fail()
+    if listened and scene.closed is None:
+        scene.closed = scene.call.now
 
-    plan.act = fail
+
+def _stt_fails(plan: Staging) -> None:
+    plan.act = hears_nothing
 
 
 def _hold_fails(plan: Staging) -> None:

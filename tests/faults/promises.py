@@ -21,8 +21,8 @@ GOODBYE = 6.5
 SILENCE = 0.3
 """Seconds of silence that a caller on hold may hear."""
 
-TAIL = 6.5
-"""Seconds that the music goes on, at most, while the AI that has the caller back says nothing."""
+TAIL = 5.0
+"""Seconds that the music goes on, at least, while the AI that has the caller back says nothing."""
 
 
 async def check_promises(scene: Scene, *, bound: float = 8.0) -> None:
@@ -94,11 +94,15 @@ def _never_in_silence(scene: Scene) -> None:
     held = min((t for p in _ON_HOLD if (t := scene.entered(p)) is not None), default=None)
     if held is None or scene.quiet or scene.outage or scene.returned is None:
         return
+    if scene.talking:
+        music = call.caller.heard("hold-music", start=held)
+        held = music[0].start if music else call.now
     ends = [scene.returned]
     if scene.outcome is not None and not scene.outcome.succeeded:
         spoken = call.caller.heard("agent", start=held)
-        ends = [min(spoken[0].start if spoken else call.now, scene.returned + TAIL - 0.6)]
-    for moment in (scene.caller_left, scene.cancelled, scene.closed, scene.lost):
+        ends = [min(spoken[0].start if spoken else call.now, scene.returned + TAIL)]
+    gone_on = scene.drained if scene.talking else None
+    for moment in (scene.caller_left, scene.cancelled, scene.closed, scene.lost, gone_on):
         if moment is not None:
             ends.append(moment)
     bridged = min((v.ended for v in scene.verbs("bridge") if v.ended and not v.error), default=None)
@@ -125,14 +129,23 @@ def _nothing_dialled_twice(scene: Scene) -> None:
     )
     dials = scene.verbs("dial")
     if unclear is not None:
-        assert not [d for d in dials if d.at >= unclear], "dialled after an unclear outcome"
+        ours = [verb for verb in scene.call.controls[0].calls if verb.name == "dial"]
+        assert not [d for d in ours if d.at >= unclear], "dialled after an unclear outcome"
     identities = [d.args["identity"] for d in dials]
     assert len(set(identities)) == len(identities), "an identity was used twice"
     if scene.outcome is not None:
         for address, phone in scene.call.humans.items():
             tries = [a for a in scene.outcome.attempts if a.destination.address == address]
-            cut_short = scene.outcome.status in (TransferStatus.CALLER_LEFT, TransferStatus.FAILED)
+            cut_short = scene.outcome.status in _CUT_SHORT
             assert len(phone.rings) <= len(tries) + cut_short, f"{address} rang too often"
+
+
+_CUT_SHORT = (
+    TransferStatus.CALLER_LEFT,
+    TransferStatus.CANCELLED,
+    TransferStatus.FAILED,
+    TransferStatus.INDETERMINATE,
+)
 
 
 def _nothing_rang_when_refused(scene: Scene) -> None:
@@ -148,7 +161,7 @@ async def _somebody_to_talk_to(scene: Scene) -> None:
     assert not call.caller.hears("hold-music"), "the music plays on"
     ringing = [phone.address for phone in call.humans.values() if phone.ringing]
     assert not ringing, f"{ringing} ring on"
-    if scene.lost is None and not scene.broken_hang_up:
+    if scene.lost is None and not scene.broken_hang_up and not scene.unwatched:
         alone = [
             phone.address
             for phone in call.humans.values()
@@ -156,6 +169,8 @@ async def _somebody_to_talk_to(scene: Scene) -> None:
         ]
         assert not alone, f"{alone} on the line alone"
     if not call.caller.on_the_line or scene.lost is not None or scene.closed is not None:
+        return
+    if scene.unwatched or scene.drained is not None:
         return
     joined = any(call.caller.talks_to(address) for address in call.humans)
     if scene.outcome is not None and scene.outcome.bridged and joined:
@@ -179,14 +194,13 @@ async def _the_callers_end_ends_everything(scene: Scene) -> None:
     left = scene.caller_left
     for address, phone in call.humans.items():
         for ring in phone.rings:
-            if scene.lost is not None or scene.broken_hang_up:
-                continue
-            if scene.after == "leave" and scene.outcome is not None and scene.outcome.bridged:
+            if scene.lost is not None or scene.broken_hang_up or scene.unwatched:
                 continue
             assert ring.ended_at is not None, f"{address} was not hung up"
             if left is None or ring.ended_at <= left:
                 continue
             limit = STOPS_RINGING if ring.answered_at is None else GOODBYE
+            limit += 2.5 * scene.slow_hang_up + 3.5 * scene.outage
             assert ring.ended_at - left <= limit, f"{address} ended {ring.ended_at - left:.1f} s on"
     worked: dict[str, float] = {}
     for verb in scene.verbs("hang_up"):

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from livekit.agents import AgentSession, RunContext, stt
+from livekit.agents import AgentSession, CloseEvent, RunContext, stt
 
 from livetransfer import (
     ColdTransfer,
@@ -25,6 +26,7 @@ from livetransfer.testing.models import ScriptedLLM, ScriptedTTS
 from tests.unit.transfers import RULES, TransferringAgent
 
 ANN, BOB = "+15550100", "+15550101"
+NOBODY = "+15550109"
 ANNOUNCEMENT = "One moment, please stay on the line, I am getting a colleague for you."
 
 LONGEST = 600.0
@@ -74,6 +76,16 @@ class _QuietStream(stt.RecognizeStream):
 
 
 @dataclass
+class _Trigger:
+    """What is to happen so many seconds after the `nth` time that a phase is entered."""
+
+    phase: Phase
+    seconds: float
+    act: Callable[[Scene], object]
+    nth: int
+
+
+@dataclass
 class Scene:
     """What is staged, and what was recorded of it. Times are the simulation's, in seconds.
 
@@ -83,6 +95,7 @@ class Scene:
         agent: Its agent, whose tool transfers.
         after: What was asked to follow the bridge.
         quiet: Whether there can be no music, so that silence on hold is no defect.
+        talking: Whether the AI goes on talking while it rings, and ends its sentence at the answer.
         events: What the transfer told, with the time.
         began: When the tool was called.
         returned: When `run()` returned or raised.
@@ -94,6 +107,9 @@ class Scene:
         outage: Whether the connection was away for a while.
         unsealed: When the seal broke, if it did.
         broken_hang_up: Whether a hang-up can never work, so that a leg may be left.
+        drained: When the session was closed, but was to come to its end first.
+        slow_hang_up: Whether a hang-up may have to be asked for again.
+        armed: Whether what was arranged still happens.
         raised: What a second transfer raised.
     """
 
@@ -105,6 +121,7 @@ class Scene:
     stt: QuietSTT
     after: str
     quiet: bool = False
+    talking: bool = False
     events: list[tuple[float, TransferEvent]] = field(default_factory=list)
     began: float = 0.0
     returned: float | None = None
@@ -116,9 +133,12 @@ class Scene:
     outage: bool = False
     unsealed: float | None = None
     broken_hang_up: bool = False
+    slow_hang_up: bool = False
+    drained: float | None = None
+    armed: bool = True
     raised: list[BaseException] = field(default_factory=list)
     handlers: Counter[str] = field(default_factory=Counter)
-    _triggers: list[tuple[Phase, float, Callable[[Scene], object]]] = field(default_factory=list)
+    _triggers: list[_Trigger] = field(default_factory=list)
     _tool: asyncio.Task[Any] | None = None
     _jobs: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -126,18 +146,29 @@ class Scene:
         self, phase: Phase, act: Callable[[Scene], object], seconds: float = 0.0, *, nth: int = 1
     ) -> None:
         """Let `act` happen once, `seconds` after `phase` was entered for the `nth` time."""
-        self._triggers.append((phase, seconds, act))
-        for _ in range(nth - 1):
-            self._triggers.insert(-1, (phase, 0.0, lambda scene: None))
+        self._triggers.append(_Trigger(phase, seconds, act, nth))
+
+    def disarm(self) -> None:
+        """From now on nothing happens that was arranged."""
+        self.armed = False
 
     def _told(self, event: TransferEvent) -> None:
         self.events.append((self.call.now, event))
         if isinstance(event, PhaseChanged):
-            trigger = next((t for t in self._triggers if t[0] is event.new), None)
-            if trigger is not None:
-                self._triggers.remove(trigger)
-                _, seconds, act = trigger
-                self.call.later(seconds, lambda: act(self))
+            for trigger in self._triggers:
+                if trigger.phase is event.new:
+                    trigger.nth -= 1
+                    if trigger.nth == 0:
+                        self.call.later(trigger.seconds, partial(self._pull, trigger))
+
+    def _gave_up(self, event: CloseEvent) -> None:
+        # While the two go on talking, errors of its voice are its own.
+        if event.error is not None and self.talking and self.closed is None:
+            self.closed = self.call.now
+
+    def _pull(self, trigger: _Trigger) -> None:
+        if self.armed:
+            trigger.act(self)
 
     # What happens to it.
 
@@ -164,6 +195,8 @@ class Scene:
     def close_session(self, *, drain: bool = False) -> None:
         """Somebody closes the caller's session."""
         self._mark()
+        if drain and self.drained is None:
+            self.drained = self.call.now
         if self.closed is None and not drain:
             self.closed = self.call.now
         self.session.shutdown(drain=drain)
@@ -171,7 +204,8 @@ class Scene:
     def shut_down_job(self) -> None:
         """The job is shut down: its session is closed, then its room is left."""
         self._mark()
-        self.closed = self.call.now
+        if self.closed is None:
+            self.closed = self.call.now
 
         async def end() -> None:
             closing = asyncio.ensure_future(self.session.aclose())
@@ -183,7 +217,8 @@ class Scene:
     def lose(self, *, parties_leave: bool = True) -> None:
         """The room is deleted, or (`parties_leave` False) only left."""
         self._mark()
-        self.lost = self.call.now
+        if self.lost is None:
+            self.lost = self.call.now
         self.call.lose(parties_leave=parties_leave)
 
     def lose_for_a_while(self, seconds: float = 3.0) -> None:
@@ -195,7 +230,8 @@ class Scene:
     def break_seal(self) -> None:
         """The seal of every leg that is there breaks."""
         self._mark()
-        self.unsealed = self.call.now
+        if self.unsealed is None:
+            self.unsealed = self.call.now
         for address in self.call.humans:
             self.call.break_seal(address)
 
@@ -205,7 +241,7 @@ class Scene:
 
         async def again() -> None:
             try:
-                await WarmTransfer(BOB).run(self.session)
+                await WarmTransfer(NOBODY).run(self.session)
             except BaseException as error:
                 self.raised.append(error)
                 if isinstance(error, asyncio.CancelledError):
@@ -228,6 +264,11 @@ class Scene:
     def outcome(self) -> TransferOutcome | None:
         """What `run()` returned."""
         return self.result if isinstance(self.result, TransferOutcome) else None
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether the AI has left a call that goes on, as it was asked to."""
+        return self.after == "leave" and self.outcome is not None and self.outcome.bridged
 
     def entered(self, phase: Phase) -> float | None:
         """When `phase` was entered first, or None."""
@@ -306,6 +347,7 @@ async def stage(
         scene = Scene(call, session, agent, llm, tts, ears, after)
         call.attach(session)
         await session.start(agent)
+        session.on("close", scene._gave_up)
         scene.handlers = scene.handlers_now
         try:
             yield scene

@@ -26,7 +26,7 @@ from livetransfer.errors import CallControlError
 from livetransfer.events import CallEnded, SummaryWritten, TransferEnded
 from livetransfer.fallback import Next, Retry, ReturnToAgent, decide
 from livetransfer.outcome import CallEnd
-from livetransfer.testing import HangUp, Human, Press, Say, SimControl, Wait, WaitForSpeech
+from livetransfer.testing import HangUp, Human, Press, Refer, Say, SimControl, Wait, WaitForSpeech
 
 from .promises import check_promises
 from .scene import ANN, ANNOUNCEMENT, BOB, Scene, Transfer, stage
@@ -598,3 +598,72 @@ async def test_interrupted_while_the_ai_talks_and_it_rings(event: str, seconds: 
         assert scene.fault_at is not None
         await scene.settle()
         await check_promises(scene, bound=1.0)
+
+
+@pytest.mark.parametrize("refer", ["busy", "times_out", "refuses"])
+async def test_a_failed_refer_with_a_dial_tone_is_followed_by_music(refer: Refer) -> None:
+    transfer = cold(play_dialtone=True, method="refer", ring_timeout=5)
+    async with stage(transfer, refer=refer) as scene:
+        scene.ask()
+        await scene.over()
+        await scene.settle()
+        assert scene.call.caller.heard("dialtone")
+        assert scene.call.caller.heard("hold-music")
+        await check_promises(scene)
+
+
+@pytest.mark.parametrize("when", [Phase.BRIEFING, Phase.BRIDGED])
+async def test_a_server_that_is_away_for_ten_seconds_leaves_nobody_on_the_line(when: Phase) -> None:
+    """The run is over in its time, and the leg is pursued until it is hung up."""
+    async with stage(warm()) as scene:
+        scene.broken_hang_up = True
+        scene.when(when, lambda s: s.call.faults.never("hang_up", times=None), 1)
+        scene.when(when, lambda s: s.call.later(10, s.call.faults.clear), 1)
+        scene.when(when, Scene.caller_hangs_up, 1.5)
+        scene.ask()
+        await scene.over()
+        await asyncio.sleep(9)
+        assert scene.caller_left is not None
+        assert (scene.returned or 0) - scene.caller_left < 8
+        await asyncio.sleep(8)
+        assert not scene.call.human(ANN).on_the_line
+        assert scene.call.leftovers() == []
+
+
+async def test_a_caller_who_is_back_with_the_ai_is_not_hung_up_later() -> None:
+    async with stage(warm()) as scene:
+        scene.ask()
+        await scene.over()
+        scene.call.faults.never("hang_up", times=None)
+        scene.human_hangs_up()
+        assert (await asyncio.wait_for(ended(scene), 20)).returned
+        scene.call.faults.clear()
+        await scene.settle(90)
+        assert scene.call.caller.talks_to_ai
+        await check_promises(scene)
+
+
+async def test_a_goodbye_that_comes_late_is_waited_for_with_music() -> None:
+    policy = lambda a: HangUpCaller("Nobody is free. Goodbye.")  # noqa: E731
+    async with stage(warm(fallback=policy), humans={ANN: Human.busy()}) as scene:
+        scene.when(Phase.DIALLING, lambda s: setattr(s.tts, "latency", 60.0))
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None
+        assert scene.outcome.hung_up
+        await scene.settle()
+        await check_promises(scene)
+
+
+async def test_the_tools_result_causes_no_reply_although_the_caller_was_gone_before() -> None:
+    async with stage(cold()) as scene:
+        scene.call.attach(scene.session, close_on_disconnect=False)
+        scene.call.faults.late("refer", by=1.0)
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None
+        assert scene.outcome.status is TransferStatus.REFERRED
+        asked = len(scene.llm.requests)
+        await scene.settle()
+        assert len(scene.llm.requests) == asked
+        await check_promises(scene)
