@@ -109,6 +109,8 @@ def _server_error(error: ServerError, verb: Verb) -> Fault:
         return _refer_without_code(error)
     if error.code == "deadline_exceeded":
         return _unclear("LiveKit gave up waiting for the answer")
+    if verb == "dial" and "auth retry" in error.message:
+        return Fault(_TRUNK, text="the trunk refused the password")
     if error.code == "unknown" and "not implemented" not in error.message and error.status >= 500:
         return _unclear(f"HTTP {error.status}, not from LiveKit itself")
     status = _BY_TWIRP.get(error.code, TransferStatus.FAILED)
