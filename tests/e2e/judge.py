@@ -30,7 +30,14 @@ def heard(call: Call, pitches: Iterable[int], after: float, before: float = tone
 def never_left_in_silence(caller: Call, start: float, end: float) -> None:
     """From the hold to the voice that ends it, the caller hears something all the time."""
     gap = tones.longest_silence(caller.recording, start, end)
-    assert gap <= HOLD_GAP + SLACK, f"{gap:.2f} s of silence on hold"
+    if gap > HOLD_GAP + SLACK:
+        at = caller.recording.times()
+        loud = at[(caller.recording.rms() >= tones.QUIET) & (at >= start) & (at < end)]
+        began = max(zip(loud, [*loud[1:], end], strict=True), key=lambda pair: pair[1] - pair[0])[0]
+        raise AssertionError(
+            f"{gap:.2f} s of silence on hold, {began - start:.2f} s after its first sound and "
+            f"{end - began:.2f} s before the voice that ends it"
+        )
 
 
 def nothing_of_the_ai(calls: Iterable[Call], after: float) -> None:
