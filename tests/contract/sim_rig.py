@@ -14,7 +14,7 @@ from livekit.agents import Agent, AgentSession
 
 from livetransfer.control import AudioSink, CallControl, Conversation
 from livetransfer.destination import Destination
-from livetransfer.testing import Human, Say, Simulation, simulate
+from livetransfer.testing import Heard, Human, Say, Simulation, simulate
 
 from .rigs import Answers, Listener, ReferScript, Refuses, Script, Voice
 
@@ -113,9 +113,10 @@ class SimRig:
 
     def heard(self, listener: Listener, voice: Voice) -> int:
         """Count a voice, in ms."""
-        heard = self._party(listener).heard(SOURCES[voice], start=self._since)
+        heard: list[Heard] = self._party(listener).heard(SOURCES[voice], start=self._since)
         spans = [(max(h.start, self._since), min(h.end, self.call.now)) for h in heard]
-        return round(1000 * sum(max(0.0, end - start) for start, end in spans))
+        total: float = sum(max(0.0, end - start) for start, end in spans)
+        return round(1000 * total)
 
     def forget(self) -> None:
         """Count from now on."""
