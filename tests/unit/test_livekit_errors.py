@@ -39,11 +39,6 @@ DIALS = [
     (ServerError("canceled", "canceled", status=408), S.NO_ANSWER, None),
     (ServerError("unavailable", "no response from servers", status=503), S.TRUNK_UNAVAILABLE, None),
     (ServerError("failed_precondition", "auth", status=412), S.TRUNK_UNAVAILABLE, None),
-    (
-        ServerError("unknown", "twirp error unknown: max auth retry attemps reached", status=500),
-        S.TRUNK_UNAVAILABLE,
-        None,
-    ),
     # The newest servers: from their sources.
     (sip_error("resource_exhausted", 429, 486), S.BUSY, 486),
     (sip_error("resource_exhausted", 429, 480), S.NO_ANSWER, 480),
@@ -64,6 +59,11 @@ DIALS = [
     (ServerError("resource_exhausted", "quota", status=429), S.TRUNK_UNAVAILABLE, None),
     (ServerError("invalid_argument", "missing", status=400), S.FAILED, None),
     (ServerError("unknown", "not implemented", status=500), S.FAILED, None),
+    (
+        ServerError("unknown", "twirp error unknown: max auth retry attemps reached", status=500),
+        S.TRUNK_UNAVAILABLE,
+        None,
+    ),
     (ValueError("not from LiveKit"), S.FAILED, None),
 ]
 
