@@ -121,7 +121,7 @@ async def start_ours(room: Any) -> Any:
     if isinstance(room, rtc.Room):
         track = rtc.LocalAudioTrack.create_audio_track("hold-music", source)
         await room.local_participant.publish_track(track, rtc.TrackPublishOptions())
-    return track, PLAYER.play(SourceSink(source))
+    return track, PLAYER.play(SourceSink(source, queue_size_ms=QUEUE_MS))
 
 
 async def start_upstream(room: Any) -> Any:

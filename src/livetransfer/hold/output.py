@@ -134,21 +134,19 @@ class Output:
         """Call `call` when what is written next has been heard."""
         self._after.append(call)
 
-    def take_back(self) -> Samples:
-        """Drop what has not been heard yet, and return it."""
+    def unheard(self) -> Samples:
+        """Return what was written and has not been heard yet."""
         count = round(self._sink.queued * self._rate)
-        self._sink.clear()
         if not self._recent or count <= 0:
             return np.empty(0, np.int16)
         recent = np.concatenate(self._recent)
+        return recent[max(0, len(recent) - count) :]
+
+    def clear(self) -> None:
+        """Drop what has not been heard yet. What is to be heard instead is written next."""
+        self._sink.clear()
         self._recent.clear()
-        heard, unheard = (
-            recent[: max(0, len(recent) - count)],
-            recent[max(0, len(recent) - count) :],
-        )
-        self._recent.append(heard)
-        self._kept = len(heard)
-        return unheard
+        self._kept = 0
 
     async def drain(self) -> bool:
         """Wait until all that was written has been heard; return False if woken before."""

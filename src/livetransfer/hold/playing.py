@@ -237,20 +237,18 @@ class PlayHandle:
         seconds = max(TAIL, seconds)
         queued = self._output.queued
         tail, dropped = np.empty(0, np.int16), 0
-        if seconds >= queued + TAIL:
-            # There is time to let the queue play, and to leave it alone is the cleanest.
-            missing = self._output.whole(seconds - queued)
-        else:
-            unheard = self._output.take_back()
-            length = self._output.whole(seconds)
+        # If there is time, the queue may play: to leave it alone is the cleanest.
+        now = seconds < queued + TAIL
+        length = self._output.whole(seconds if now else seconds - queued)
+        if now:
+            unheard = self._output.unheard()
             tail, dropped = unheard[:length], max(0, len(unheard) - length)
-            missing = length - len(tail)
-        if missing and not self._deck.idle:
-            tail = np.concatenate([tail, self._rendered(missing)])
-        if not len(tail):
-            return dropped
-        curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, len(tail) + 1) / len(tail))
+        if len(tail) < length and not self._deck.idle:
+            tail = np.concatenate([tail, self._rendered(length - len(tail))])
+        curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, len(tail) + 1) / max(1, len(tail)))
         faded = np.rint(tail * curve).astype(np.int16)
+        if now:
+            self._output.clear()  # and go on at once, lest there be a hole
         size = round(FRAME * self._rate)
         for start in range(0, len(faded), size):
             while self._stop == end and not await self._output.room():

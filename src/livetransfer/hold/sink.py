@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from weakref import WeakKeyDictionary
 
@@ -15,6 +17,13 @@ AT_ONCE = 16
 
 PATIENCE = 0.02
 """Seconds after which a frame that is not taken yet makes way for the next one."""
+
+
+TICK = 0.010
+"""Seconds of the pieces in which WebRTC takes audio from a source."""
+
+ANSWER = 0.0005
+"""Seconds from a tick until Python knows of it."""
 
 
 class _Gate:
@@ -63,17 +72,61 @@ class _Gate:
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, _Gate] = WeakKeyDictionary()
 
 
+class _Model:
+    """Follows how much a source has queued, to the piece of 10 ms.
+
+    The native side takes a piece at every tick of its own, so what was heard is a whole number of
+    pieces. `AudioSource.queued_duration` goes by the clock and is up to one piece off, which would
+    be a click where audio is continued after `clear_queue`.
+    """
+
+    def __init__(self) -> None:
+        self._phase = 0.0
+        self._level = 0.0
+        self._tick = 0
+
+    def ticked(self, at: float) -> None:
+        """A tick was at `at`, in seconds of `time.monotonic`."""
+        self._phase = at % TICK
+        self._tick = self._ticks()
+        self._level = 0.0
+
+    def _ticks(self) -> int:
+        return math.floor((time.monotonic() - self._phase) / TICK)
+
+    @property
+    def level(self) -> float:
+        """Seconds queued."""
+        ticks = self._ticks()
+        self._level = max(0.0, self._level - (ticks - self._tick) * TICK)
+        self._tick = ticks
+        return self._level
+
+    def add(self, seconds: float) -> None:
+        """Audio was queued."""
+        self._level = self.level + seconds
+
+    def clear(self) -> None:
+        """The queue was dropped."""
+        self._tick, self._level = self._ticks(), 0.0
+
+
 class SourceSink:
     """An [`AudioSink`][livetransfer.control.AudioSink] that writes to an `rtc.AudioSource`.
 
-    Use it to play hold music into a track of your own. Give the source a `queue_size_ms` of 400.
+    Use it to play hold music into a track of your own.
 
     Args:
         source: Where to. It is closed by `aclose`.
+        queue_size_ms: What the source was made with, in ms; 400 suits hold music. If it is given,
+            the first write finds out when the native side takes its audio, which takes about
+            10 ms, and music ends and pauses without a click. None: it is not known.
     """
 
-    def __init__(self, source: rtc.AudioSource) -> None:
+    def __init__(self, source: rtc.AudioSource, *, queue_size_ms: int | None = None) -> None:
         self._source = source
+        self._queue_ms = queue_size_ms
+        self._model: _Model | None = None
         self._closed = False
 
     @property
@@ -89,7 +142,9 @@ class SourceSink:
     @property
     def queued(self) -> float:
         """Seconds of audio written and not yet played."""
-        return 0.0 if self._closed else self._source.queued_duration
+        if self._closed:
+            return 0.0
+        return self._source.queued_duration if self._model is None else self._model.level
 
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame`; wait while the queue is full. See `AudioSink`."""
@@ -98,15 +153,37 @@ class SourceSink:
             gate = _gates[loop] = _Gate()
         timer = await gate.enter()
         try:
+            if self._queue_ms and self._model is None and not self._closed:
+                self._model = await self._synchronised(self._queue_ms)
             if not self._closed:
+                if self._model is not None:
+                    self._model.add(frame.duration)
                 await self._source.capture_frame(frame)
         finally:
             gate.leave(timer)
+
+    async def _synchronised(self, queue_ms: int) -> _Model:
+        """Return a model in step with the native side.
+
+        A frame that does not fit into the queue by one piece is accepted at the very tick that
+        makes room for it.
+        """
+        model = _Model()
+        count = self.sample_rate * (queue_ms + round(1000 * TICK)) // 1000
+        await self._source.capture_frame(
+            rtc.AudioFrame.create(self.sample_rate, self.num_channels, count)
+        )
+        model.ticked(time.monotonic() - ANSWER)
+        if not self._closed:
+            self._source.clear_queue()
+        return model
 
     def clear(self) -> None:
         """Drop what is queued and not yet played."""
         if not self._closed:
             self._source.clear_queue()
+            if self._model is not None:
+                self._model.clear()
 
     async def aclose(self) -> None:
         """Drop what is queued and close the source. May be called again."""
