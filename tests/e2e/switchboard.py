@@ -108,8 +108,9 @@ class TransferCall:
     # What the parties do.
 
     async def greeted(self) -> None:
-        """Wait until the AI has greeted the caller."""
+        """Wait until the AI has greeted the caller: before that it does not listen."""
         await self.caller.hears(cast.GREETING, PATIENCE)
+        await self.told("greeted")
         await self.caller.stops_hearing(cast.GREETING, PATIENCE)
 
     async def ask(self) -> None:

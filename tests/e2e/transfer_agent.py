@@ -149,10 +149,14 @@ async def serve(ctx: JobContext, agent: Callable[[Tell, list[dict[str, Any]]], A
         stt=ScriptedSTT(cast.HEARD),
         tts=ScriptedTTS(cast.VOICES, per_character=0.02),
         vad=None,
+        aec_warmup_duration=None,
         turn_handling=TurnHandlingOptions(turn_detection="stt", endpointing={"min_delay": 0.1}),
     )
     session.on("user_input_transcribed", lambda event: tell("heard", text=event.transcript))
+    session.on("agent_state_changed", lambda event: tell("agent", state=event.new_state))
+    session.on("user_state_changed", lambda event: tell("user", state=event.new_state))
     session.on("close", lambda _: tell("closed"))
     await session.start(agent(tell, plan["transfers"]), room=ctx.room, record=False)
     tell("started", room=ctx.room.name)
-    session.say(cast.WELCOME)
+    await session.say(cast.WELCOME)
+    tell("greeted")
