@@ -76,7 +76,7 @@ async def test_at_the_same_time(count: int) -> None:
     assert not left, Counter(str(task.get_coro()) for task in left)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(250, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(250, marks=pytest.mark.slow)])
 async def test_memory_is_flat(count: int) -> None:
     """After the first ones, which fill what is kept for the process."""
     await together(50)

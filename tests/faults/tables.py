@@ -1,0 +1,107 @@
+"""The tables of docs/topics/reliability.md: written by the tests, compared with what is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from livetransfer import (
+    _after,
+    _briefing_line,
+    _hang_up,
+    _hold,
+    _run,
+    _session,
+    _teardown,
+    briefing,
+    warm,
+)
+
+from .cells import EVENTS, EXPECTED, PHASES, Cell
+from .promises import GOODBYE, RESTORED, SILENCE, STOPS_RINGING
+
+PAGE = Path(__file__).parents[2] / "docs" / "topics" / "reliability.md"
+WRITE = "LIVETRANSFER_WRITE_TABLES"
+"""Set this environment variable to write the tables instead of comparing them."""
+
+_WHERE = {
+    "with the AI": "AI",
+    "with the human": "human",
+    "gone": "gone",
+    "nobody there": "nobody",
+}
+
+
+def matrix(results: Mapping[Cell, tuple[str, str]]) -> str:
+    """Return the table of what became of each cell."""
+    became = {(cell.phase, cell.event): result for cell, result in results.items()}
+    lines = [
+        "| | " + " | ".join(phase.value for phase in PHASES) + " |",
+        "|---" * (len(PHASES) + 1) + "|",
+    ]
+    for event in EVENTS:
+        cells = []
+        for phase, expected in zip(PHASES, EXPECTED[event], strict=True):
+            if expected is None:
+                cells.append("–")
+            else:
+                status, where = became[phase, event]
+                cells.append(f"{status}, {_WHERE[where]}")
+        lines.append(f"| {event} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def bounds() -> str:
+    """Return the table of bounds, from the constants themselves."""
+    teardown = _teardown.Teardown()
+    rows = [
+        ("the caller hangs up → no phone rings any more", STOPS_RINGING),
+        ("the code is cancelled → the caller hears and is heard by the AI again", RESTORED),
+        ("silence on hold, until a voice takes over", SILENCE),
+        (
+            "the caller hangs up → a human who is being briefed has heard why, and is hung up",
+            GOODBYE,
+        ),
+        ("announcing, the AI's own words before it included", _session.ANNOUNCEMENT_LIMIT),
+        ("waiting for the music before the phone is dialled without it", _hold.OPEN_LIMIT),
+        ("a dial, beyond `ring_timeout`, until it has said what became of it", _run.DIAL_SLACK),
+        ("the answer → the leg is ready to be talked to", _run.ANSWER_LIMIT),
+        ("the answer → the line for the briefing is there", warm.READY_LIMIT),
+        ("writing the summary, before a plain one is used", briefing.SUMMARY_LIMIT),
+        ("a last sentence to the human", _briefing_line.FAREWELL_LIMIT),
+        ("a last sentence to the caller, where the fallback ends the call", _run.GOODBYE_LIMIT),
+        ("joining the two", _run.BRIDGE_LIMIT),
+        ("the introduction", warm.INTRODUCTION_LIMIT),
+        ("a REFER, beyond its own time-out, until it has said what became of it", _run.REFER_SLACK),
+        ("music after the caller was given back, until the AI speaks", _hold.TAIL_LIMIT),
+        ("one step of the teardown", teardown._step),
+        ("the teardown as a whole", teardown._total),
+        ("a hang-up that does not answer is asked for again after", _hang_up.PATIENCE),
+        ("a leg that cannot be hung up is pursued for", _hang_up.PURSUED),
+        ("a referred caller's leg leaves, or the caller has the AI again", _after.REFERRED_LIMIT),
+        ('the AI leaves the call, with `after="leave"`', _after.LEAVE_LIMIT),
+    ]
+    lines = ["| From what to what | at most |", "|---|---|"]
+    lines += [f"| {what} | {seconds:g} s |" for what, seconds in rows]
+    return "\n".join(lines)
+
+
+def check(name: str, table: str) -> None:
+    """Compare `table` with the block `name` of the page, or write it there.
+
+    Raises:
+        AssertionError: The page has another table.
+    """
+    begin, end = f"<!-- begin {name} -->\n\n", f"\n\n<!-- end {name} -->"
+    page = PAGE.read_text(encoding="utf-8")
+    before, found, rest = page.partition(begin)
+    there, ends, after = rest.partition(end)
+    assert found and ends, f"{PAGE.name} has no place for the table {name!r}"  # noqa: PT018
+    if os.environ.get(WRITE):
+        PAGE.write_text(before + begin + table + end + after, encoding="utf-8")
+        return
+    assert there == table, (
+        f"the table {name!r} in {PAGE.name} is not what the tests found; "
+        f"write it with {WRITE}=1 python -m pytest tests/faults/test_matrix.py"
+    )
