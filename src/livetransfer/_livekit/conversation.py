@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import Any
 
@@ -13,7 +14,7 @@ from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
-from .tasks import Tasks, finish, logger
+from .tasks import Tasks, finish, logger, outlive
 from .wire import Wire
 
 __all__ = ["RoomConversation"]
@@ -21,6 +22,9 @@ __all__ = ["RoomConversation"]
 CONNECT = 10.0
 CLOSE_SESSION = 2.0
 DISCONNECT = 2.0
+# A connection that is closed while it is being renewed may join all the same, seconds later.
+EVICT = 20.0
+EVICT_EVERY = 0.5
 
 
 class RoomConversation:
@@ -37,6 +41,7 @@ class RoomConversation:
         self._starting: asyncio.Task[Any] | None = None
         self._tasks = Tasks()
         self._closing: asyncio.Task[None] | None = None
+        self._wire: Wire | None = None
         room.on("track_published", self._on_track)
 
     @classmethod
@@ -70,6 +75,7 @@ class RoomConversation:
             ],
         )
         conversation = cls(room, human)
+        conversation._wire = wire
         participant = room.remote_participants.get(human)
         if participant is not None:
             for publication in participant.track_publications.values():
@@ -128,6 +134,8 @@ class RoomConversation:
             closing = self._tasks.start(self._session.aclose(), "close-conversation")
             await asyncio.wait([closing], timeout=CLOSE_SESSION)
         self._room.off("track_published", self._on_track)
+        if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING and self._wire:
+            outlive(_evict(self._wire, self._room.local_participant.identity), "evict-line")
         try:
             # Whatever the session still waits for, it is not heard any more from here on.
             await asyncio.wait_for(self._room.disconnect(), DISCONNECT)
@@ -148,6 +156,21 @@ class RoomConversation:
 
 async def _wait(task: asyncio.Task[None]) -> None:
     await asyncio.shield(task)
+
+
+async def _evict(wire: Wire, identity: str) -> None:
+    """Remove a connection of ours that comes back after it was closed (measured: 6 s later)."""
+    own = wire.elsewhere(wire.room_name)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + EVICT
+    try:
+        while loop.time() < until:
+            await asyncio.sleep(EVICT_EVERY)
+            with contextlib.suppress(Exception):
+                if await own.remove(identity):
+                    return
+    finally:
+        await own.aclose()
 
 
 def _leave(room: rtc.Room, joined: asyncio.Future[None]) -> None:
