@@ -42,7 +42,9 @@ from livekit.agents import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 
 RATE = 48_000
-QUEUE_MS = 400
+QUEUE_MS = 800
+"""Of our sources; upstream makes its own, with 400."""
+
 WINDOW = 0.02
 SETTLE = 3.0
 URL = "LIVETRANSFER_E2E_URL"
@@ -76,6 +78,10 @@ class MeteredSource(rtc.AudioSource):
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         self.meter.wrote(frame.duration)
         await super().capture_frame(frame)
+
+    def clear_queue(self) -> None:
+        self.meter.ends = 0.0
+        super().clear_queue()
 
 
 METERS: list[Meter] = []

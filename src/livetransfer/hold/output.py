@@ -20,16 +20,18 @@ __all__ = ["FRAME", "Output"]
 FRAME = 0.2
 """Seconds written at a time. Each write costs a round trip through the FFI, whatever its size."""
 
-AHEAD = 0.19
-"""Seconds that are still queued, less one `TICK` at most, when the next frame is written: how
-long the event loop may be busy with other things before the caller hears a gap."""
+CAPACITY = 0.4
+"""Seconds that are queued at most in a sink that does not say how much it takes without waiting.
+
+What is left of it when the next frame is written is how long the event loop may be busy with
+other things before the caller hears a gap."""
+
+MAX_CAPACITY = 1.0
+"""Seconds that are queued at most in any sink: what is queued cannot be spoken over any more."""
 
 TICK = 0.05
 """Seconds between the moments at which calls are written to. All calls of an event loop share
 them, so that it wakes up once for many."""
-
-RECENT = 0.8
-"""Seconds that were written last and are kept, as references: more than is ever queued."""
 
 _count = itertools.count()
 
@@ -47,18 +49,21 @@ class Output:
 
     def __init__(self, sink: AudioSink, rate: int) -> None:
         self._sink, self._rate = sink, rate
+        capacity = min(getattr(sink, "capacity", CAPACITY), MAX_CAPACITY)
+        self._ahead = max(TICK, capacity - FRAME - SLACK)
+        self._memory = round((self._ahead + 2 * FRAME) * rate)
         self._loop = asyncio.get_running_loop()
         self._recent: deque[Samples] = deque()
         self._kept = self._hasty = 0
-        # Calls that begin together begin with frames of different lengths, so that they are not
-        # all written to in the same moment ever after.
-        self._seconds = TICK * (1 + next(_count) % round(FRAME / TICK))
+        # The second frames of calls that begin together differ in length, so that they are not all
+        # written to in the same moment ever after.
+        self._lengths = [TICK * (1 + next(_count) % round(FRAME / TICK)), FRAME]
         self._waiter: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
 
     def next_frame(self) -> int:
         """Return how many samples to write next."""
-        seconds, self._seconds = self._seconds, FRAME
+        seconds = self._lengths.pop() if self._lengths else FRAME
         return round(seconds * self._rate)
 
     @property
@@ -97,7 +102,7 @@ class Output:
 
     async def room(self) -> bool:
         """Wait until a frame should be written; return False if woken before."""
-        ahead = self._sink.queued - AHEAD
+        ahead = self._sink.queued - self._ahead
         if ahead <= SLACK:
             return True
         now = self._loop.time()
@@ -108,7 +113,7 @@ class Output:
         """Write `samples`, which are not copied and must not change any more."""
         self._recent.append(samples)
         self._kept += len(samples)
-        while self._kept - len(self._recent[0]) >= RECENT * self._rate:
+        while self._kept - len(self._recent[0]) >= self._memory:
             self._kept -= len(self._recent.popleft())
         channels = self._sink.num_channels
         if channels > 1:
@@ -122,7 +127,7 @@ class Output:
         after, self._after = self._after, []
         for call in after:
             self._loop.call_later(self._sink.queued, call)
-        if self._sink.queued < AHEAD / 2 and self._loop.time() - began < FRAME / 4:
+        if self._sink.queued < FRAME / 2 and self._loop.time() - began < FRAME / 4:
             # A sink that takes everything and keeps nothing, perhaps closed: do not run away.
             self._hasty += 1
             if self._hasty > 3:

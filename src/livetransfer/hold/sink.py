@@ -69,7 +69,15 @@ class _Gate:
         self._free += 1
 
 
-_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, _Gate] = WeakKeyDictionary()
+_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[_Gate, _Gate]] = WeakKeyDictionary()
+
+
+def _gates_of(loop: asyncio.AbstractEventLoop) -> tuple[_Gate, _Gate]:
+    """Return the gates for writes and for what takes longer, of an event loop."""
+    gates = _gates.get(loop)
+    if gates is None:
+        gates = _gates[loop] = (_Gate(), _Gate())
+    return gates
 
 
 class _Model:
@@ -118,9 +126,10 @@ class SourceSink:
 
     Args:
         source: Where to. It is closed by `aclose`.
-        queue_size_ms: What the source was made with, in ms; 400 suits hold music. If it is given,
-            the first write finds out when the native side takes its audio, which takes about
-            10 ms, and music ends and pauses without a click. None: it is not known.
+        queue_size_ms: What the source was made with, in ms. If it is given, music is queued that
+            far ahead, up to 1 s, and is the safer from gaps (what is not wanted any more is
+            dropped all the same); and the first write finds out when the native side takes its
+            audio, which takes about 10 ms, so that music ends and pauses without a click.
     """
 
     def __init__(self, source: rtc.AudioSource, *, queue_size_ms: int | None = None) -> None:
@@ -140,6 +149,11 @@ class SourceSink:
         return self._source.num_channels
 
     @property
+    def capacity(self) -> float:
+        """Seconds that may be queued before `write` waits."""
+        return (self._queue_ms or 400) / 1000
+
+    @property
     def queued(self) -> float:
         """Seconds of audio written and not yet played."""
         if self._closed:
@@ -148,19 +162,21 @@ class SourceSink:
 
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame`; wait while the queue is full. See `AudioSink`."""
-        gate = _gates.get(loop := asyncio.get_running_loop())
-        if gate is None:
-            gate = _gates[loop] = _Gate()
-        timer = await gate.enter()
-        try:
-            if self._queue_ms and self._model is None and not self._closed:
+        writing, synchronising = _gates_of(asyncio.get_running_loop())
+        if self._queue_ms and self._model is None and not self._closed:
+            timer = await synchronising.enter()
+            try:
                 self._model = await self._synchronised(self._queue_ms)
+            finally:
+                synchronising.leave(timer)
+        timer = await writing.enter()
+        try:
             if not self._closed:
                 if self._model is not None:
                     self._model.add(frame.duration)
                 await self._source.capture_frame(frame)
         finally:
-            gate.leave(timer)
+            writing.leave(timer)
 
     async def _synchronised(self, queue_ms: int) -> _Model:
         """Return a model in step with the native side.
