@@ -9,8 +9,9 @@ from typing import Any
 
 from livekit.agents import AgentSession
 
-from ._run import HumanLeg, Run
+from ._attempt import HumanLeg
 from ._session import CallerSession, speak
+from ._steps import Steps
 from .briefing import BriefingAgent, Farewell, Verdict
 from .control import Conversation
 
@@ -31,7 +32,7 @@ class BriefingLine:
         agent: Who briefs.
     """
 
-    def __init__(self, run: Run, human: HumanLeg, agent: BriefingAgent) -> None:
+    def __init__(self, run: Steps, human: HumanLeg, agent: BriefingAgent) -> None:
         self._run, self._human, self.agent = run, human, agent
         self._line: Conversation | None = None
         self._session: AgentSession[Any] | None = None

@@ -10,11 +10,13 @@ from typing import Any
 from livekit.agents import AgentSession, RunContext
 
 from ._after import After
+from ._attempt import AttemptOver
 from ._options import check_choice, check_key, check_seconds
 from ._phases import Phase
 from ._resolve import Bridge, claim, resolve_control
-from ._run import AttemptOver, Run
+from ._run import Run
 from ._session import CallerSession
+from ._steps import Steps
 from .control import BridgeMode
 from .destination import Allowed, Destination, Method, check_allowed, check_line
 from .errors import (
@@ -226,7 +228,7 @@ class _Cold:
     def __init__(self, transfer: ColdTransfer) -> None:
         self._transfer = transfer
 
-    async def attempt(self, run: Run, destination: Destination) -> BridgeMode | None:
+    async def attempt(self, run: Steps, destination: Destination) -> BridgeMode | None:
         """Refer the caller to one destination, or dial and bridge it."""
         plan = self._transfer._plan(destination)
         if plan[0] == "refer":
@@ -248,7 +250,7 @@ class _Cold:
         await run.dial(human)
         return await run.bridge(human)
 
-    async def _refer(self, run: Run, destination: Destination) -> None:
+    async def _refer(self, run: Steps, destination: Destination) -> None:
         transfer = self._transfer
         address = transfer._refer_address(destination)
         assert address is not None
@@ -267,7 +269,7 @@ class _Cold:
             raise
 
     @staticmethod
-    def _check(run: Run, destination: Destination, refused: ReferFailed) -> None:
+    def _check(run: Steps, destination: Destination, refused: ReferFailed) -> None:
         try:
             run.control.check(destination)
         except ConfigurationError as error:

@@ -11,13 +11,15 @@ from typing import Any, Literal
 from livekit.agents import AgentSession, RunContext
 
 from ._after import After
+from ._attempt import AttemptOver, HumanLeg, Stopped
 from ._briefing_line import BriefingLine
 from ._options import check_choice, check_key, check_seconds
 from ._phases import Phase
 from ._resolve import Bridge, claim, resolve_control
-from ._run import AttemptOver, HumanLeg, Run, Stopped
+from ._run import Run
 from ._session import CallerSession
 from ._speech import PreparedSpeech
+from ._steps import Steps
 from ._teardown import keep
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .control import BridgeMode
@@ -222,7 +224,7 @@ class _Warm:
         self._loose = False
         self._introduction: PreparedSpeech | None = None
 
-    async def attempt(self, run: Run, destination: Destination) -> BridgeMode:
+    async def attempt(self, run: Steps, destination: Destination) -> BridgeMode:
         """Dial, brief and bridge one destination."""
         if self._transfer._while_ringing == "music" or run.on_hold:
             if run.phases.current is not Phase.HOLDING:
@@ -258,7 +260,9 @@ class _Warm:
         await self._introduce(run, human)
         return mode
 
-    async def _hold_at_the_answer(self, run: Run, line: BriefingLine) -> asyncio.Task[None] | None:
+    async def _hold_at_the_answer(
+        self, run: Steps, line: BriefingLine
+    ) -> asyncio.Task[None] | None:
         """After a conversation while it rang: brief on all of it, and put the caller on hold."""
         if run.on_hold:
             return None
@@ -274,7 +278,7 @@ class _Warm:
         run.attempt_teardown.push("hold", lambda: _cancelled(held))
         return held
 
-    async def _prepare(self, run: Run, line: BriefingLine, destination: Destination) -> None:
+    async def _prepare(self, run: Steps, line: BriefingLine, destination: Destination) -> None:
         """While it rings: write the summary, synthesise its first words, open the line."""
         agent = line.agent
         transfer, session = self._transfer, self._session
@@ -297,7 +301,7 @@ class _Warm:
         await line.open(session)
 
     async def _brief(
-        self, run: Run, human: HumanLeg, line: BriefingLine, ready: asyncio.Task[None]
+        self, run: Steps, human: HumanLeg, line: BriefingLine, ready: asyncio.Task[None]
     ) -> Verdict:
         agent, seconds = line.agent, self._transfer._briefing_timeout
         human.on_key = agent.on_key
@@ -331,7 +335,7 @@ class _Warm:
         ready.result()
         return await self._transfer.brief(line.agent)
 
-    async def _introduce(self, run: Run, human: HumanLeg) -> None:
+    async def _introduce(self, run: Steps, human: HumanLeg) -> None:
         """Let both hear the introduction; where it cannot be spoken, they just talk."""
         speech = self._introduction
         if speech is None:
@@ -386,13 +390,13 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _tell_summary(run: Run, done: asyncio.Future[str]) -> None:
+def _tell_summary(run: Steps, done: asyncio.Future[str]) -> None:
     if not done.cancelled() and done.exception() is None:
         run.summary = done.result()
         run.emit(SummaryWritten(run.at, done.result()))
 
 
-async def _speak_to_both(run: Run, human: HumanLeg, speech: PreparedSpeech) -> None:
+async def _speak_to_both(run: Steps, human: HumanLeg, speech: PreparedSpeech) -> None:
     sink = await run.control.open_audio(
         [run.control.caller.identity, human.leg.identity], name="introduction"
     )
