@@ -160,6 +160,9 @@ async def _run() -> None:
     server = AgentServer(
         job_executor_type=executor,
         load_fnc=_no_load,
+        # Else a job that is just being launched counts as full load with one idle process, and the
+        # server drops a second call of the same moment: "no workers with sufficient capacity".
+        load_threshold=math.inf,
         num_idle_processes=1,
         host="127.0.0.1",
         port=0,
