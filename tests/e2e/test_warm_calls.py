@@ -40,7 +40,9 @@ async def test_accepted_by_voice_then_the_ai_is_silent_and_deaf(switchboard: Swi
     assert outcome["summary"] == "The caller asks about an invoice."
     assert outcome["text"] == "The caller is now talking with the person."
 
-    since = time.monotonic()
+    # The music fades under the human's voice.
+    since = await call.caller.stops_hearing(cast.MUSIC, PATIENCE)
+    assert since - talking < 1.0
     await call.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))  # the AI would answer this
     await human.say(tones.tone(cast.YES, SPOKEN))  # and that
     await asyncio.sleep(2.0)
