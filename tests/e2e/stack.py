@@ -116,7 +116,9 @@ class Stack:
         return stack
 
     @classmethod
-    def start(cls, folder: Path, *, ice_lite: bool | None = None) -> Stack:
+    def start(
+        cls, folder: Path, *, ice_lite: bool | None = None, log_level: str = "debug"
+    ) -> Stack:
         """Start all three; configurations and logs go to `folder`.
 
         Over loopback a full ICE agent is often too fast for its peer: the first DTLS packet is
@@ -141,7 +143,7 @@ class Stack:
             "bind_addresses": [_HOST],
             "redis": redis,
             "keys": {_KEY: _SECRET},
-            "logging": {"level": "debug"},
+            "logging": {"level": log_level},
             "node_selector": {"kind": "any", "sysload_limit": 1000},
             "rtc": {
                 "node_ip": _HOST,
@@ -167,7 +169,7 @@ class Stack:
             "listen_ip": _HOST,
             "health_port": health,
             "max_cpu_utilization": 1.0,  # a busy test machine must not refuse calls
-            "logging": {"level": "debug"},
+            "logging": {"level": log_level},
         }
         (folder / "livekit.yaml").write_text(json.dumps(server_config))  # JSON is YAML
         (folder / "sip.yaml").write_text(json.dumps(sip_config))

@@ -187,7 +187,7 @@ async def _run() -> None:
 def main() -> None:
     """Run a worker as the environment says."""
     logging.basicConfig(
-        level=logging.DEBUG,
+        level=os.environ.get(_PREFIX + "LOG_LEVEL", "DEBUG"),
         stream=sys.stdout,
         format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s %(message)s",
         datefmt="%H:%M:%S",

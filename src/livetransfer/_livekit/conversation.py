@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession
+from livekit.agents import Agent, AgentSession, get_job_context
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from livetransfer.errors import CallControlError
@@ -25,6 +25,10 @@ DISCONNECT = 2.0
 # A connection that is closed while it is being renewed may join all the same, seconds later.
 EVICT = 20.0
 EVICT_EVERY = 0.5
+# A job that ends waits as long for a connection that nobody waits for any more.
+LEAVE_LATE = 8.0
+
+_leaving: set[asyncio.Future[None]] = set()
 
 
 class RoomConversation:
@@ -61,7 +65,7 @@ class RoomConversation:
         try:
             await asyncio.wait_for(asyncio.shield(joining), CONNECT)
         except BaseException as error:
-            joining.add_done_callback(lambda done: _leave(room, done))
+            _leave_before_job_ends(asyncio.ensure_future(_leave(room, joining)))
             if isinstance(error, (rtc.ConnectError, asyncio.TimeoutError)):
                 raise CallControlError(
                     "the line to the human could not be set up", status=TransferStatus.FAILED
@@ -173,8 +177,26 @@ async def _evict(wire: Wire, identity: str) -> None:
         await own.aclose()
 
 
-def _leave(room: rtc.Room, joined: asyncio.Future[None]) -> None:
-    if joined.cancelled() or joined.exception() is not None:
+async def _leave(room: rtc.Room, joining: asyncio.Future[None]) -> None:
+    """Leave a room that is being joined, as soon as that is possible."""
+    with contextlib.suppress(rtc.ConnectError):
+        await joining
+        await room.disconnect()
+
+
+def _leave_before_job_ends(leaving: asyncio.Future[None]) -> None:
+    """A job that ends while a room is being joined is a panic of livekit-rtc, 15 s later.
+
+    It ends the process, and with it every other job that runs in a thread of it.
+    """
+    _leaving.add(leaving)
+    leaving.add_done_callback(_leaving.discard)
+    job = get_job_context(required=False)
+    if job is None:
         return
-    leaving = asyncio.ensure_future(room.disconnect())
-    leaving.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def wait() -> None:
+        await asyncio.wait({leaving}, timeout=LEAVE_LATE)
+
+    with contextlib.suppress(RuntimeError):
+        job.add_shutdown_callback(wait)

@@ -1,0 +1,347 @@
+"""Many transfers at the same time in one worker, on real calls: do all end as scripted?
+
+    python benchmarks/load.py [--calls 200] [--at-once 20] [--executor thread]
+
+redis-server, livekit-server and livekit-sip on loopback, one worker, and SIP phones in this
+process; the models are scripted, with the delays of usual cloud ones. Half of the calls are
+accepted and end with the caller's hang-up; the others are declined, busy, not answered, left by
+the caller while it rings, or cancelled by the agent's code. They are made in waves of `--at-once`:
+when all callers of a wave have been greeted, all ask for a person within a second, and those who
+get one talk until the last has got there. After each wave, when all jobs have ended, the worker is
+looked at: its open tasks, its threads, the memory of all its processes.
+
+`--executor thread` runs all jobs in the worker's one process, so that a leak would show there;
+`process`, livekit-agents' default, gives each job a process of its own.
+
+Times are what the phones hear, in windows of 20 ms; one call at a time, then under load:
+
+- briefing: from the answer, after 2.2 s of ringing, to the first word of the briefing.
+- bridge: from the acceptance (the tool call) until each hears the other.
+- hang-up: from the caller's BYE until the human's phone stops, ringing or bridged.
+- cancelled: from the cancellation until `run()` has raised it and the AI has its audio again;
+  "voice" until the caller hears it, without the 0.25 s that the voice itself takes.
+
+The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.e2e import cast, scripted_tts, tones
+from tests.e2e.backoffice import Backoffice
+from tests.e2e.behaviour import Answer, NeverAnswer, Reject, Script
+from tests.e2e.call import Call
+from tests.e2e.stack import Stack, unavailable
+from tests.e2e.switchboard import SPOKEN, Reports, Switchboard, TransferCall
+from tests.e2e.worker import Worker
+
+WANTED = "LIVETRANSFER_LOAD_SAMPLE"
+"""As load_agent.py has it."""
+
+RING = 2.2
+PATIENT = 30.0
+QUIET: dict[str, object] = {"announcement": None, "ring_timeout": 25}
+TALK = 2.0
+FLAT_AFTER = 50
+COLUMNS = ("briefing", "bridge", "hang_up", "cancelled", "voice")
+
+Figures = dict[str, float]
+Play = Callable[[TransferCall], Awaitable[Figures]]
+
+
+def after(call: Call, pitch: int, moment: float) -> float:
+    """Seconds from a moment until a tone is first heard."""
+    found = tones.first_heard(call.recording, pitch, after=moment - 0.02)
+    if found is None:
+        raise AssertionError(f"{pitch} Hz was not heard")
+    return max(0.0, found - moment)
+
+
+async def status(call: TransferCall, expected: str) -> None:
+    """The outcome has to be as scripted, and no phone dialled twice."""
+    found = (await call.outcome(within=60))["status"]
+    if found != expected:
+        raise AssertionError(f"{found} instead of {expected}")
+    if any(phone.duplicates or len(phone.call_ids) != 1 for phone in call.phones):
+        raise AssertionError("a phone was dialled twice")
+
+
+async def served(call: TransferCall) -> None:
+    """The caller is with the AI, and nothing else is in the room; he hangs up."""
+    await call.only_caller_and_agent(within=10)
+    await call.caller.hang_up(within=PATIENT)
+
+
+async def left(call: TransferCall, human: Call) -> Figures:
+    """The caller hangs up: how long the human's phone goes on."""
+    began = time.monotonic()
+    ended = asyncio.ensure_future(human.wait("ended", PATIENT))
+    await call.caller.hang_up(within=PATIENT)
+    return {"hang_up": (await ended).at - began}
+
+
+async def accepted(call: TransferCall) -> Figures:
+    human = await call.human(within=PATIENT)
+    call.caller.tone(cast.CALLER)
+    answered = (await human.wait("answered")).at
+    await human.hears(cast.BRIEFING, PATIENT)
+    found = {"briefing": after(human, cast.BRIEFING, answered)}
+    await asyncio.sleep(0.5)
+    said = human.say(tones.tone(cast.YES, SPOKEN))
+    await said
+    human.tone(cast.HUMAN)
+    known = (await call.told("verdict", PATIENT)).at
+    await asyncio.gather(call.caller.hears(cast.HUMAN, PATIENT), human.hears(cast.CALLER, PATIENT))
+    found["bridge"] = max(after(call.caller, cast.HUMAN, known), after(human, cast.CALLER, known))
+    await asyncio.sleep(TALK)
+    await status(call, "bridged")
+    found |= await left(call, human)
+    await call.told("end", PATIENT, by="caller")
+    return found
+
+
+async def declined(call: TransferCall) -> Figures:
+    human = await call.human(within=PATIENT)
+    sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENT))
+    await human.hears(cast.BRIEFING, PATIENT)
+    await human.say(tones.tone(cast.NO, SPOKEN))
+    await sorry
+    await status(call, "declined")
+    await served(call)
+    return {}
+
+
+async def busy(call: TransferCall) -> Figures:
+    await call.caller.hears(cast.SORRY, PATIENT)
+    await status(call, "busy")
+    await served(call)
+    return {}
+
+
+async def not_answered(call: TransferCall) -> Figures:
+    await call.caller.hears(cast.SORRY, PATIENT)
+    await status(call, "no_answer")
+    await served(call)
+    return {}
+
+
+async def leaves(call: TransferCall) -> Figures:
+    human = await call.human(within=PATIENT)
+    await call.phase("ringing", PATIENT)
+    found = await left(call, human)
+    await status(call, "caller_left")
+    return found
+
+
+async def cancelled(call: TransferCall) -> Figures:
+    human = await call.human(within=PATIENT)
+    began = (await call.told("cancel", PATIENT)).at
+    done = await call.told("cancelled", PATIENT)
+    if not done.fields["audio"]:
+        raise AssertionError("the AI has no audio after the cancellation")
+    await call.caller.hears(cast.SORRY, PATIENT)
+    await human.wait("ended", PATIENT)
+    voice = after(call.caller, cast.SORRY, began) - scripted_tts.LATENCY
+    await served(call)
+    return {"cancelled": done.at - began, "voice": voice}
+
+
+def scripts() -> list[tuple[str, Script, Play, dict[str, object]]]:
+    """What ten calls do, in turn."""
+    talk = ("accepted", Answer(after=RING), accepted, QUIET)
+    return [
+        talk,
+        ("declined", Answer(after=0.5), declined, QUIET),
+        talk,
+        ("busy", Reject(486, after=0.5), busy, QUIET),
+        talk,
+        ("not answered", NeverAnswer(), not_answered, {**QUIET, "ring_timeout": 3}),
+        talk,
+        ("caller leaves", NeverAnswer(), leaves, QUIET),
+        talk,
+        ("cancelled", NeverAnswer(), cancelled, QUIET),
+    ]
+
+
+class Load:
+    """Calls, and what became of them."""
+
+    def __init__(self, stack: Stack, worker: Worker, wanted: Path) -> None:
+        self._stack, self._worker, self._wanted = stack, worker, wanted
+        self._reports = Reports(worker)
+        self._starting = asyncio.Semaphore(3)
+        self.failed: list[str] = []
+        self.ended: Counter[str] = Counter()
+        self.samples: list[dict[str, float]] = []
+
+    async def one(
+        self, nth: int, figures: dict[str, list[float]], begin: Callable[[], Awaitable[object]]
+    ) -> None:
+        """One call, with an operator's account of its own; the caller asks after `begin`."""
+        name, human, play, options = scripts()[nth % 10]
+        step = {"kind": "warm", "options": options, "cancel": name == "cancelled"}
+        try:
+            async with Backoffice.open(self._stack) as office, AsyncExitStack() as exits:
+                board = Switchboard(self._stack, office, self._reports, exits)
+                call = await self._greeted(board, human, step)
+                await begin()
+                await call.ask()
+                for key, value in (await asyncio.wait_for(play(call), 120)).items():
+                    figures[key].append(value)
+        except Exception as error:
+            why = str(error).split("\n", 1)[0]
+            self.failed.append(f"call {nth}, {name}: {type(error).__name__}: {why}")
+            print(self.failed[-1], file=sys.stderr, flush=True)
+        else:
+            self.ended[name] += 1
+
+    async def _greeted(
+        self, board: Switchboard, human: Script, step: dict[str, object]
+    ) -> TransferCall:
+        """A few at a time: how a worker starts many jobs at once is not what is measured."""
+        async with self._starting:
+            return await board.call([human], transfers=[step])
+
+    async def wave(self, first: int, size: int, figures: dict[str, list[float]]) -> None:
+        """Calls that are all there before the first asks."""
+        waiting = size
+        all_there = asyncio.Event()
+
+        async def begin(index: int) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0:
+                all_there.set()
+            await asyncio.wait_for(all_there.wait(), 90)
+            await asyncio.sleep(index / size)
+
+        began = time.monotonic()
+        await asyncio.gather(
+            *(self.one(first + i, figures, partial(begin, i)) for i in range(size))
+        )
+        took = time.monotonic() - began
+        await self.look(first + size)
+        print(
+            f"{first + size:4} calls, {took:.1f} s", self.samples[-1], file=sys.stderr, flush=True
+        )
+
+    async def look(self, calls: int) -> None:
+        """Wait for the jobs to end, and take the worker's measure."""
+        await asyncio.sleep(8)
+        nth = len(self._worker.reports("sample")) + 1
+        self._wanted.touch()
+        inside = (await self._worker.wait("sample", 20, nth=nth)).fields
+        main = psutil.Process(self._worker.pid)
+        everything = [main, *main.children(recursive=True)]
+        memory = sum(each.memory_info().rss for each in everything) / 2**20
+        self.samples.append(
+            {"calls": calls, "MiB": round(memory, 1), "processes": len(everything), **inside}
+        )
+
+
+def described(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median, 99th percentile and worst of each figure."""
+    found = {}
+    for key in COLUMNS:
+        if values := sorted(figures.get(key, [])):
+            nearest = min(len(values) - 1, -(-len(values) * 99 // 100) - 1)
+            found[key] = {
+                "n": len(values),
+                "median": round(statistics.median(values), 3),
+                "p99": round(values[nearest], 3),
+                "worst": round(values[-1], 3),
+            }
+    return found
+
+
+async def measure(calls: int, at_once: int, alone: int, executor: str) -> dict[str, object]:
+    """Run it all."""
+    folder = Path(tempfile.mkdtemp(prefix="load-"))
+    print(f"logs: {folder}", file=sys.stderr)
+    stack = Stack.start(folder, log_level="warn")
+    wanted = folder / "wanted"
+    worker = Worker(
+        stack,
+        "benchmarks.load_agent",
+        "load",
+        folder,
+        executor="thread" if executor == "thread" else "process",
+        env={WANTED: str(wanted), "LIVETRANSFER_E2E_WORKER_LOG_LEVEL": "WARNING"},
+    )
+    try:
+        await worker.start_async()
+        load = Load(stack, worker, wanted)
+        unloaded: dict[str, list[float]] = defaultdict(list)
+        for index in range(alone):
+            # An accepted call and one that is cancelled or left, in turn.
+            await load.one((0, 9, 0, 7)[index % 4], unloaded, partial(asyncio.sleep, 0))
+        loaded: dict[str, list[float]] = defaultdict(list)
+        load.ended.clear()
+        for first in range(0, calls, at_once):
+            await load.wave(first, min(at_once, calls - first), loaded)
+    finally:
+        await worker.stop_async()
+        stack.stop()
+    settled = [sample for sample in load.samples if sample["calls"] >= min(FLAT_AFTER, calls)]
+    return {
+        "calls": calls,
+        "at_once": at_once,
+        "executor": executor,
+        "as_scripted": sum(load.ended.values()),
+        "ended": dict(load.ended),
+        "failed": load.failed,
+        "alone": described(unloaded),
+        "loaded": described(loaded),
+        "tasks": [settled[0]["tasks"], settled[-1]["tasks"]],
+        "threads": [settled[0]["threads"], settled[-1]["threads"]],
+        "MiB": [settled[0]["MiB"], settled[-1]["MiB"]],
+        "samples": load.samples,
+    }
+
+
+def main() -> None:
+    """Measure, and print a table and a line of JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--alone", type=int, default=12, help="calls one at a time, before")
+    parser.add_argument("--executor", choices=("thread", "process"), default="thread")
+    given = parser.parse_args()
+    if reason := unavailable():
+        sys.exit(reason)
+    found = asyncio.run(measure(given.calls, given.at_once, given.alone, given.executor))
+    print(f"{'in s: median / p99 (calls)':28}" + "".join(f"{each:>24}" for each in COLUMNS))
+    for name, row in (
+        ("one at a time", found["alone"]),
+        (f"{given.at_once} at once", found["loaded"]),
+    ):
+        assert isinstance(row, dict)
+        cells = (
+            f"{row[c]['median']:.3f} / {row[c]['p99']:.3f} ({row[c]['n']})" if c in row else "-"
+            for c in COLUMNS
+        )
+        print(f"{name:28}" + "".join(f"{cell:>24}" for cell in cells))
+    print(f"as scripted: {found['as_scripted']} of {found['calls']}; {found['ended']}")
+    for what in ("tasks", "threads", "MiB"):
+        print(f"{what} of the worker after {FLAT_AFTER} calls and at the end: {found[what]}")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
