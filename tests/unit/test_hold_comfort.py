@@ -21,8 +21,10 @@ from livetransfer.hold import (
     HoldMusicPlayer,
     PlayHandle,
 )
+from livetransfer.hold._samples import collect
 from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
+from livetransfer.testing.models import ScriptedTTS
 
 from .hold_kit import RATE, Events, FakeSink, encoded, frames_of, rms, tone, written
 
@@ -167,6 +169,14 @@ async def test_what_a_tts_yields_will_do(clock: Clock) -> None:
     await asyncio.sleep(9)
     assert len(lines_in(sink)) == 1
     await end(handle)
+
+
+async def test_a_livekit_tts_will_do() -> None:
+    tts = ScriptedTTS()
+    samples = await collect(tts.synthesize("One moment, please."), RATE, 60.0)
+    assert len(samples) > RATE
+    assert rms(samples) > -60
+    await tts.aclose()
 
 
 async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(clock: Clock) -> None:

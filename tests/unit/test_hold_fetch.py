@@ -336,6 +336,9 @@ async def test_a_redirect_within_the_host_is_followed(site: Site, status: int) -
         ("http://0:{port}/hold.flac", ""),
         ("file:///etc/passwd", "no http"),
         ("gopher://example.com/", "no http"),
+        ("http://10.0.0.1\\@127.0.0.1:{port}/hold.flac", "no http"),
+        ("http://user@127.0.0.1:{port}/hold.flac", "no http"),
+        ("http://127.0.0.1:{port} .example.com/", "no http"),
         ("http://", "more than 5 times"),  # the same page again
         ("", "no http"),
     ],
@@ -355,9 +358,10 @@ async def test_redirects_are_counted(site: Site) -> None:
     assert len(site.requests) == 3
 
 
-async def test_a_redirect_does_not_pass_on_what_is_secret(site: Site) -> None:
+@pytest.mark.parametrize("to", ["/hold.flac", "http://127.0.0.1:{port}/hold.flac"])
+async def test_a_redirect_does_not_pass_on_what_is_secret(site: Site, to: str) -> None:
     site.give()
-    site.serve(redirect(site.url()), "/old")
+    site.serve(redirect(to.format(port=site.server.port)), "/old")
     url = site.url("/old").replace("http://", "http://user:secret@")
     assert await data_of(url) == AUDIO
     first, second = site.requests

@@ -27,6 +27,10 @@ DEFAULT_FRESH = 300.0
 """As long as that, where the server does not say."""
 
 
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(?::[0-9]{1,5})?")
+"""A host and perhaps a port, and no user or password."""
+
+
 class FetchError(Exception):
     """A URL could not be fetched; the text says why, for people."""
 
@@ -121,11 +125,14 @@ def _check_literal(url: str, named: str) -> None:
 
 
 def _redirected(url: str, response: aiohttp.ClientResponse) -> str:
-    where = response.headers.get("Location", "")
-    target = urljoin(url, where)
+    """Return where a redirect leads to, with nothing in it that could be read in two ways."""
+    where = response.headers.get("Location", "").strip()
+    base = urlsplit(url)
     try:
+        # A password is for the address that it was given with.
+        target = urljoin(base._replace(netloc=base.netloc.rpartition("@")[2]).geturl(), where)
         parts = urlsplit(target)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.netloc) is not None
     except ValueError:
         usable = False
     if not where or not usable:
