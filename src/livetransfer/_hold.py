@@ -140,7 +140,7 @@ class HoldLine:
 
     async def until_voice(self, limit: float = TAIL_LIMIT) -> None:
         """Let the music go on until the AI or the caller speaks, at most `limit` seconds."""
-        if self._handle is None or self._ended:
+        if self._starting is None or self._ended:
             await self.stop()
             return
         voice = asyncio.get_running_loop().create_future()

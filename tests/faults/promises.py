@@ -49,7 +49,8 @@ async def check_promises(scene: Scene, *, bound: float = 8.0) -> None:
 def _bounded(scene: Scene, bound: float) -> None:
     """Promise 1: within a bounded time; and 3: the caller's hang-up ends everything."""
     assert scene.returned is not None
-    for at in (scene.caller_left, scene.cancelled, scene.closed, scene.lost):
+    closed = scene.closed if scene.drained is None else None
+    for at in (scene.caller_left, scene.cancelled, closed, scene.lost):
         if at is not None and at <= scene.returned:
             assert scene.returned - at <= bound, f"it took {scene.returned - at:.1f} s to end"
     if scene.cancelled is not None and scene.cancelled <= scene.returned:
@@ -94,6 +95,9 @@ def _never_in_silence(scene: Scene) -> None:
     held = min((t for p in _ON_HOLD if (t := scene.entered(p)) is not None), default=None)
     if held is None or scene.quiet or scene.outage or scene.returned is None:
         return
+    left_hold = scene.outcome is not None and scene.outcome.status is TransferStatus.CANCELLED
+    if left_hold and not call.caller.heard("hold-music"):
+        return  # the exit key was pressed before the hold had begun
     if scene.talking:
         music = call.caller.heard("hold-music", start=held)
         held = music[0].start if music else call.now

@@ -162,9 +162,10 @@ class Scene:
                         self.call.later(trigger.seconds, partial(self._pull, trigger))
 
     def _gave_up(self, event: CloseEvent) -> None:
-        # While the two go on talking, errors of its voice are its own.
+        # While the two go on talking, errors of its voice are its own. It says that it is closed
+        # only when the tool has ended.
         if event.error is not None and self.talking and self.closed is None:
-            self.closed = self.call.now
+            self.closed = self.entered(Phase.RETURNED) or self.call.now
 
     def _pull(self, trigger: _Trigger) -> None:
         if self.armed:
@@ -241,7 +242,7 @@ class Scene:
 
         async def again() -> None:
             try:
-                await WarmTransfer(NOBODY).run(self.session)
+                await WarmTransfer(NOBODY, ring_timeout=2).run(self.session)
             except BaseException as error:
                 self.raised.append(error)
                 if isinstance(error, asyncio.CancelledError):

@@ -170,11 +170,11 @@ async def play(script: Script) -> Scene:
             scene.when(phase, act, seconds)
         scene.ask()
         await scene.over()
-        await scene.settle(20)
+        await scene.settle(24)
         scene.disarm()
         scene.llm.script._rules = rules
         scene.tts.error, scene.tts.latency = None, 0.25
-        await scene.settle(5)
+        await scene.settle(8)
         await check_promises(scene, bound=16.0)
     await settled(before)
     return scene

@@ -24,7 +24,17 @@ WARM_PHASES = (
     Phase.BRIDGED,
     Phase.RETURNED,
 )
-COLD_PHASES = (*WARM_PHASES, Phase.REFERRING, Phase.REFERRED)
+COLD_PHASES = (
+    Phase.ANNOUNCING,
+    Phase.REFERRING,
+    Phase.REFERRED,
+    Phase.HOLDING,
+    Phase.DIALLING,
+    Phase.RINGING,
+    Phase.BRIDGING,
+    Phase.BRIDGED,
+    Phase.RETURNED,
+)
 OFFSETS = (0.0, 0.005, 0.01, 0.3, 1.0, 2.5)
 WARM_VERBS = (
     "bridge",
@@ -37,10 +47,14 @@ WARM_VERBS = (
 COLD_VERBS = ("bridge", "dial", "hang_up", "open_audio", "refer")
 
 
+ACCEPTING = sorted(name for name in HUMANS if "accepts" in name)
+
+
 def moments(phases: tuple[Phase, ...]) -> st.SearchStrategy[Any]:
     """A time, or a time in a phase: races want the second."""
-    at = st.integers(0, 300).map(lambda n: n / 10)
-    return st.one_of(st.tuples(st.sampled_from(phases), st.sampled_from(OFFSETS)), at)
+    at = st.integers(0, 200).map(lambda n: n / 10)
+    within = st.tuples(st.sampled_from(phases), st.sampled_from(OFFSETS))
+    return st.one_of(within, within, at)
 
 
 def faults(verbs: tuple[str, ...]) -> st.SearchStrategy[Any]:
@@ -61,7 +75,10 @@ def scripts(kind: str) -> st.SearchStrategy[Script]:
     return st.builds(
         Script,
         kind=st.just(kind),
-        humans=st.lists(st.sampled_from(sorted(HUMANS)), min_size=1, max_size=2).map(tuple),
+        # Most answer and accept, for there is more to disturb.
+        humans=st.lists(
+            st.sampled_from([*ACCEPTING * 3, *sorted(HUMANS)]), min_size=1, max_size=2
+        ).map(tuple),
         after=st.sampled_from(("end", "return", "leave")),
         refer=st.just("accepts")
         if warm

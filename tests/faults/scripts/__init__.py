@@ -38,6 +38,9 @@ KEPT: dict[str, Script] = {
     "a referred caller, and a session that is drained": Script(
         kind="cold", faults=(("refer", "late", 2.0, 1),), events=((0.2, "session drained"),)
     ),
+    "the exit key before the music has begun": Script(
+        options=frozenset({"exit key"}), events=(((Phase.HOLDING, 0.0), "caller presses 0"),)
+    ),
     "the exit key during an unclear REFER": Script(
         kind="cold", refer="times_out", events=(((Phase.REFERRING, 1.0), "caller presses 0"),)
     ),
