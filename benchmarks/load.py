@@ -1,14 +1,15 @@
 """Many transfers at the same time in one worker, on real calls: do all end as scripted?
 
-    python benchmarks/load.py [--calls 200] [--at-once 20] [--executor thread]
+    python benchmarks/load.py [--calls 200] [--at-once 20] [--within 5] [--executor thread]
 
 redis-server, livekit-server and livekit-sip on loopback, one worker, and SIP phones in this
 process; the models are scripted, with the delays of usual cloud ones. Half of the calls are
 accepted and end with the caller's hang-up; the others are declined, busy, not answered, left by
 the caller while it rings, or cancelled by the agent's code. They are made in waves of `--at-once`:
-when all callers of a wave have been greeted, all ask for a person within a second, and those who
-get one talk until the last has got there. After each wave, when all jobs have ended, the worker is
-looked at: its open tasks, its threads, the memory of all its processes.
+when all callers of a wave have been greeted, they ask for a person, within `--within` seconds, and
+those who get one talk until the last call of the wave has got as far. After each wave, when all
+jobs have ended, the worker is looked at: its open tasks, its threads, the memory of all its
+processes.
 
 `--executor thread` runs all jobs in the worker's one process, so that a leak would show there;
 `process`, livekit-agents' default, gives each job a process of its own.
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
 import sys
@@ -36,10 +38,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -57,12 +59,33 @@ WANTED = "LIVETRANSFER_LOAD_SAMPLE"
 RING = 2.2
 PATIENT = 30.0
 QUIET: dict[str, object] = {"announcement": None, "ring_timeout": 25}
-TALK = 2.0
 FLAT_AFTER = 50
 COLUMNS = ("briefing", "bridge", "hang_up", "cancelled", "voice")
 
 Figures = dict[str, float]
-Play = Callable[[TransferCall], Awaitable[Figures]]
+
+
+class Meeting:
+    """Where the calls of a wave wait for each other."""
+
+    def __init__(self, size: int, patience: float) -> None:
+        self._missing, self._patience = size, patience
+        self._complete = asyncio.Event()
+
+    async def passed(self) -> None:
+        """Arrive, and wait for the others."""
+        self.skip()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), self._patience)
+
+    def skip(self) -> None:
+        """Arrive, and do not wait."""
+        self._missing -= 1
+        if self._missing <= 0:
+            self._complete.set()
+
+
+Play = Callable[[TransferCall, Meeting], Awaitable[Figures]]
 
 
 def after(call: Call, pitch: int, moment: float) -> float:
@@ -96,7 +119,7 @@ async def left(call: TransferCall, human: Call) -> Figures:
     return {"hang_up": (await ended).at - began}
 
 
-async def accepted(call: TransferCall) -> Figures:
+async def accepted(call: TransferCall, there: Meeting) -> Figures:
     human = await call.human(within=PATIENT)
     call.caller.tone(cast.CALLER)
     answered = (await human.wait("answered")).at
@@ -109,14 +132,14 @@ async def accepted(call: TransferCall) -> Figures:
     known = (await call.told("verdict", PATIENT)).at
     await asyncio.gather(call.caller.hears(cast.HUMAN, PATIENT), human.hears(cast.CALLER, PATIENT))
     found["bridge"] = max(after(call.caller, cast.HUMAN, known), after(human, cast.CALLER, known))
-    await asyncio.sleep(TALK)
+    await there.passed()
     await status(call, "bridged")
     found |= await left(call, human)
     await call.told("end", PATIENT, by="caller")
     return found
 
 
-async def declined(call: TransferCall) -> Figures:
+async def declined(call: TransferCall, there: Meeting) -> Figures:
     human = await call.human(within=PATIENT)
     sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENT))
     await human.hears(cast.BRIEFING, PATIENT)
@@ -127,21 +150,21 @@ async def declined(call: TransferCall) -> Figures:
     return {}
 
 
-async def busy(call: TransferCall) -> Figures:
+async def busy(call: TransferCall, there: Meeting) -> Figures:
     await call.caller.hears(cast.SORRY, PATIENT)
     await status(call, "busy")
     await served(call)
     return {}
 
 
-async def not_answered(call: TransferCall) -> Figures:
+async def not_answered(call: TransferCall, there: Meeting) -> Figures:
     await call.caller.hears(cast.SORRY, PATIENT)
     await status(call, "no_answer")
     await served(call)
     return {}
 
 
-async def leaves(call: TransferCall) -> Figures:
+async def leaves(call: TransferCall, there: Meeting) -> Figures:
     human = await call.human(within=PATIENT)
     await call.phase("ringing", PATIENT)
     found = await left(call, human)
@@ -149,7 +172,7 @@ async def leaves(call: TransferCall) -> Figures:
     return found
 
 
-async def cancelled(call: TransferCall) -> Figures:
+async def cancelled(call: TransferCall, there: Meeting) -> Figures:
     human = await call.human(within=PATIENT)
     began = (await call.told("cancel", PATIENT)).at
     done = await call.told("cancelled", PATIENT)
@@ -179,30 +202,45 @@ def scripts() -> list[tuple[str, Script, Play, dict[str, object]]]:
     ]
 
 
+class Wave:
+    """What the calls of one wave have in common."""
+
+    def __init__(self, size: int, within: float) -> None:
+        self.greeted, self.talking = Meeting(size, 90), Meeting(size, 60)
+        self._turns = iter([within * index / size for index in range(size)])
+
+    def turn(self) -> float:
+        """Seconds until the next one asks."""
+        return next(self._turns)
+
+
 class Load:
     """Calls, and what became of them."""
 
-    def __init__(self, stack: Stack, worker: Worker, wanted: Path) -> None:
+    def __init__(self, stack: Stack, worker: Worker, wanted: Path, within: float) -> None:
         self._stack, self._worker, self._wanted = stack, worker, wanted
         self._reports = Reports(worker)
-        self._starting = asyncio.Semaphore(3)
+        self._starting, self._within = asyncio.Semaphore(3), within
         self.failed: list[str] = []
         self.ended: Counter[str] = Counter()
-        self.samples: list[dict[str, float]] = []
+        self.samples: list[dict[str, Any]] = []
 
     async def one(
-        self, nth: int, figures: dict[str, list[float]], begin: Callable[[], Awaitable[object]]
+        self, nth: int, figures: dict[str, list[float]], wave: Wave | None = None
     ) -> None:
-        """One call, with an operator's account of its own; the caller asks after `begin`."""
+        """One call, with an operator's account of its own."""
         name, human, play, options = scripts()[nth % 10]
         step = {"kind": "warm", "options": options, "cancel": name == "cancelled"}
+        wave = wave or Wave(1, 0.0)
         try:
             async with Backoffice.open(self._stack) as office, AsyncExitStack() as exits:
                 board = Switchboard(self._stack, office, self._reports, exits)
                 call = await self._greeted(board, human, step)
-                await begin()
+                await wave.greeted.passed()
+                await asyncio.sleep(wave.turn())
                 await call.ask()
-                for key, value in (await asyncio.wait_for(play(call), 120)).items():
+                found = await asyncio.wait_for(play(call, wave.talking), 150)
+                for key, value in found.items():
                     figures[key].append(value)
         except Exception as error:
             why = str(error).split("\n", 1)[0]
@@ -210,6 +248,8 @@ class Load:
             print(self.failed[-1], file=sys.stderr, flush=True)
         else:
             self.ended[name] += 1
+        if play is not accepted:
+            wave.talking.skip()
 
     async def _greeted(
         self, board: Switchboard, human: Script, step: dict[str, object]
@@ -220,26 +260,29 @@ class Load:
 
     async def wave(self, first: int, size: int, figures: dict[str, list[float]]) -> None:
         """Calls that are all there before the first asks."""
-        waiting = size
-        all_there = asyncio.Event()
-
-        async def begin(index: int) -> None:
-            nonlocal waiting
-            waiting -= 1
-            if waiting == 0:
-                all_there.set()
-            await asyncio.wait_for(all_there.wait(), 90)
-            await asyncio.sleep(index / size)
-
-        began = time.monotonic()
-        await asyncio.gather(
-            *(self.one(first + i, figures, partial(begin, i)) for i in range(size))
-        )
+        wave, began, used = Wave(size, self._within), time.monotonic(), self._cpu()
+        await asyncio.gather(*(self.one(first + i, figures, wave) for i in range(size)))
         took = time.monotonic() - began
+        cores = {name: round((now - used[name]) / took, 2) for name, now in self._cpu().items()}
         await self.look(first + size)
+        self.samples[-1]["cores"] = cores
         print(
             f"{first + size:4} calls, {took:.1f} s", self.samples[-1], file=sys.stderr, flush=True
         )
+
+    def _cpu(self) -> dict[str, float]:
+        """Seconds of CPU that each of those who take part has used."""
+        stack = self._stack
+        everybody = {"worker": self._worker, "livekit-server": stack.server, "sip": stack.sip}
+        found = {"phones": sum(psutil.Process().cpu_times()[:2])}
+        for name, process in everybody.items():
+            assert process is not None
+            main = psutil.Process(process.pid)
+            times = [each.cpu_times() for each in [main, *main.children(recursive=True)]]
+            found[name] = sum(each.user + each.system for each in times)
+            # Jobs that have ended were processes of their own.
+            found[name] += sum(each.children_user + each.children_system for each in times)
+        return found
 
     async def look(self, calls: int) -> None:
         """Wait for the jobs to end, and take the worker's measure."""
@@ -270,7 +313,9 @@ def described(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return found
 
 
-async def measure(calls: int, at_once: int, alone: int, executor: str) -> dict[str, object]:
+async def measure(
+    calls: int, at_once: int, within: float, alone: int, executor: str
+) -> dict[str, object]:
     """Run it all."""
     folder = Path(tempfile.mkdtemp(prefix="load-"))
     print(f"logs: {folder}", file=sys.stderr)
@@ -286,11 +331,11 @@ async def measure(calls: int, at_once: int, alone: int, executor: str) -> dict[s
     )
     try:
         await worker.start_async()
-        load = Load(stack, worker, wanted)
+        load = Load(stack, worker, wanted, within)
         unloaded: dict[str, list[float]] = defaultdict(list)
         for index in range(alone):
             # An accepted call and one that is cancelled or left, in turn.
-            await load.one((0, 9, 0, 7)[index % 4], unloaded, partial(asyncio.sleep, 0))
+            await load.one((0, 9, 0, 7)[index % 4], unloaded)
         loaded: dict[str, list[float]] = defaultdict(list)
         load.ended.clear()
         for first in range(0, calls, at_once):
@@ -320,12 +365,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--within", type=float, default=5.0, help="seconds in which all ask")
     parser.add_argument("--alone", type=int, default=12, help="calls one at a time, before")
     parser.add_argument("--executor", choices=("thread", "process"), default="thread")
     given = parser.parse_args()
     if reason := unavailable():
         sys.exit(reason)
-    found = asyncio.run(measure(given.calls, given.at_once, given.alone, given.executor))
+    found = asyncio.run(
+        measure(given.calls, given.at_once, given.within, given.alone, given.executor)
+    )
     print(f"{'in s: median / p99 (calls)':28}" + "".join(f"{each:>24}" for each in COLUMNS))
     for name, row in (
         ("one at a time", found["alone"]),

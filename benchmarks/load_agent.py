@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import JobContext, RunContext
+from livekit.agents import JobContext, RunContext, StopResponse
 from livekit.agents.llm import function_tool
 from tests.e2e.transfer_agent import Tell, TransferAgent, prepare, serve, tell_event
 from tests.e2e.worker import report
@@ -34,11 +34,10 @@ class LoadAgent(TransferAgent):
         self._told, self._cancels = tell, bool(plan and plan[0].get("cancel"))
 
     @function_tool
-    async def transfer(self, context: RunContext[None]) -> str | None:
+    async def transfer(self, context: RunContext[None]) -> str:  # type: ignore[override]
         """Transfer the caller to a person."""
         if not self._cancels:
-            text: str = await TransferAgent.transfer(self, context)
-            return text
+            return await TransferAgent.transfer(self, context)
         self._cancels = False
         rings = asyncio.Event()
 
@@ -60,7 +59,7 @@ class LoadAgent(TransferAgent):
             await running
         self._told("cancelled", audio=context.session.output.audio_enabled)
         context.session.say("I am sorry, nobody is free.")
-        return None
+        raise StopResponse
 
 
 async def entrypoint(ctx: JobContext) -> None:
