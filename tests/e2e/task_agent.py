@@ -197,4 +197,5 @@ async def entrypoint(ctx: JobContext) -> None:
     agent = GUIDES[step["kind"]](instructions=INSTRUCTIONS)
     await session.start(agent, room=ctx.room, record=False)
     report("started", call=CALL, room=ctx.room.name)
-    session.say(cast.WELCOME)
+    await session.say(cast.WELCOME)
+    report("greeted", call=CALL)
