@@ -138,6 +138,32 @@ async def test_while_it_rings(mortal: MortalFactory) -> None:
     await nobody_but_agents(it.call)
 
 
+async def test_answered_when_nobody_is_there_any_more(mortal: MortalFactory) -> None:
+    """The caller hears the human, who does not hear him, until the next job hangs the human up."""
+    it = await mortal(Answer(after=4.0, tone=cast.HUMAN))
+    await it.call.ask()
+    human = await it.call.human()
+    await it.call.phase("ringing")
+    await it.die()
+    it.call.caller.tone(cast.CALLER)
+    answered = (await human.wait("answered")).at
+    assert await it.rescued() == [], "the dead agent is still in the room"
+    stopped = await human.wait("ended", NOTICED)
+    told(
+        "killed while it rings, then answered",
+        the_human_is_hung_up_after=it.since(stopped.at),
+        the_caller_heard_him_for=judge.heard(it.call.caller, [cast.HUMAN], answered) / 1000,
+        he_heard_the_caller_for=judge.heard(human, [cast.CALLER], answered) / 1000,
+    )
+    assert judge.heard(human, [*cast.OF_AI, cast.MUSIC], answered) == 0
+    await nothing_of_ours(it.call)
+    it.call.caller.quiet()
+    await served_by_the_next(it.call)
+    dialled_once(it.call)
+    await it.call.caller.hang_up()
+    await nobody_but_agents(it.call)
+
+
 async def test_in_the_briefing(mortal: MortalFactory) -> None:
     """Both hear silence and not each other, until the next job hangs the human up."""
     it = await mortal(Answer(after=0.5))
