@@ -103,7 +103,9 @@ class HoldLine:
             voice=f"{tts.label}/{id(tts)}" if tts is not None else "",
             on_event=self._on_event,
         )
-        if (tail := _tails.pop(self._session, None)) is not None:
+        tail = _tails.get(self._session)
+        if tail is not None and tail is not self:
+            del _tails[self._session]
             keep(asyncio.create_task(tail.stop(), name="livetransfer-hold-stop"))
 
     def _on_event(self, event: HoldEvent) -> None:

@@ -193,6 +193,7 @@ class Run(Steps):
         """Give the caller back to the AI, or end the call as the fallback says."""
         if not isinstance(action, HangUp):
             self.phases.move(Phase.RETURNED)
+        keep(asyncio.create_task(self.loose_ends.run(), name="livetransfer-loose-ends"))
         self.session.restore()
         handle = self.session.speak(action.say) if action.say else None
         # Where the call is to be ended, nothing but the goodbye or its end may end the music.

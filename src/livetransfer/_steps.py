@@ -77,7 +77,7 @@ class Steps:
     Attributes:
         summary: What the human is told about the caller, once it is written.
         attempt_teardown: Closes what the attempt under way has opened.
-        loose_ends: Waits for steps that were cut short.
+        loose_ends: What ends with the run, whether the two were joined or not.
         parting: What is still said to the human of an attempt that the caller has cancelled.
     """
 

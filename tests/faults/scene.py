@@ -162,10 +162,13 @@ class Scene:
                         self.call.later(trigger.seconds, partial(self._pull, trigger))
 
     def _gave_up(self, event: CloseEvent) -> None:
-        # While the two go on talking, errors of its voice are its own. It says that it is closed
-        # only when the tool has ended.
-        if event.error is not None and self.talking and self.closed is None:
-            self.closed = self.entered(Phase.RETURNED) or self.call.now
+        # What fails on hold must not close it; what fails while it talks itself is its own. It
+        # says that it is closed only when the tool has ended.
+        on_hold = self.session.conn_options.max_unrecoverable_errors > 1000
+        if event.error is not None and self.closed is None and not on_hold:
+            self.closed = self.call.now
+            if self.talking:
+                self.closed = self.entered(Phase.RETURNED) or self.closed
 
     def _pull(self, trigger: _Trigger) -> None:
         if self.armed:

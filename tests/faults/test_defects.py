@@ -667,3 +667,28 @@ async def test_the_tools_result_causes_no_reply_although_the_caller_was_gone_bef
         await scene.settle()
         assert len(scene.llm.requests) == asked
         await check_promises(scene)
+
+
+async def test_what_nobody_will_hear_is_not_synthesised_beside_the_ai_that_is_back() -> None:
+    """Its errors would count against the caller's session."""
+    async with stage(warm(introduction=INTRODUCTION), humans={ANN: Human.busy()}) as scene:
+        scene.when(Phase.DIALLING, lambda s: setattr(s.tts, "latency", 5.0))
+        scene.ask()
+        await scene.over()
+        scene.tts.latency = 0.25
+        await asyncio.sleep(0.2)
+        left = [t for t in asyncio.all_tasks() if t.get_name() == "livetransfer-synthesis"]
+        assert not left
+        await scene.settle()
+        await check_promises(scene)
+
+
+async def test_music_that_begins_with_the_way_back_goes_on_until_the_ai_speaks() -> None:
+    async with stage(warm(exit_key="0")) as scene:
+        scene.when(Phase.HOLDING, lambda s: s.call.caller.press("0"))
+        scene.ask()
+        await scene.over()
+        await scene.settle()
+        spoken = scene.call.caller.heard("agent")[0].start
+        assert scene.call.caller.heard("hold-music")[-1].end >= spoken - 0.01
+        await check_promises(scene)
