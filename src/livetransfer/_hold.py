@@ -107,6 +107,8 @@ class HoldLine:
         if tail is not None and tail is not self:
             del _tails[self._session]
             keep(asyncio.create_task(tail.stop(), name="livetransfer-hold-stop"))
+        # What happens next, in the room and between its tracks, must not hold up the first bar.
+        await self._sink.ready()
 
     def _on_event(self, event: HoldEvent) -> None:
         if isinstance(event, (HoldSourceFailed, ComfortFailed)):

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from livekit.agents import AgentSession
 
+from . import _livekit
 from .control import CallControl, current_control
 from .errors import TransferInProgressError
 
@@ -64,6 +65,4 @@ async def resolve_control(
     factory = current_control.get()
     if factory is not None:
         return factory(session)
-    from . import _livekit
-
     return await _livekit.connect(session, caller=caller, bridge=bridge, trunk_id=trunk_id)

@@ -85,6 +85,13 @@ class CallerSession:
         return getattr(self.session, kind)
 
     @property
+    def userdata(self) -> Any:
+        """What the application keeps on the session, or None."""
+        with contextlib.suppress(ValueError):
+            return self.session.userdata
+        return None
+
+    @property
     def llm(self) -> LLM[Any] | RealtimeModel | None:
         """The model that talks with the caller."""
         model: LLM[Any] | RealtimeModel | None = self.model("llm")

@@ -107,7 +107,7 @@ class Steps:
         self._destination: Destination | None = None
         self._attempts: list[Attempt] = []
         self._stopped: asyncio.Future[None] = self._loop.create_future()
-        self._lost = self._dialling = False
+        self._lost = self._dialling = self._joined = False
         self._overdue: asyncio.TimerHandle | None = None
         self.phases = Phases(self._loop.time, self._phase_changed)
         self.hold_line = HoldLine(control, session.session, player, self._music_problem)
@@ -162,7 +162,7 @@ class Steps:
             # Before the answer the dial itself says why.
             if human.answered or self.phases.current in (Phase.BRIEFING, Phase.BRIDGING):
                 human.breaks(AttemptOver(TransferStatus.HUMAN_LEFT, event.reason or None))
-        elif isinstance(event, SealBroken):
+        elif isinstance(event, SealBroken) and not self._joined:
             human.breaks(AttemptOver(TransferStatus.FAILED, event.reason or "the seal broke"))
         elif isinstance(event, LegRinging) and self.phases.current is Phase.DIALLING:
             self.phases.move(Phase.RINGING)
@@ -350,6 +350,7 @@ class Steps:
             )
         except CallControlError as error:
             raise AttemptOver.by(error) from error
+        self._joined = True
         self.hold_line.fade()
         return mode
 

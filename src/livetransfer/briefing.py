@@ -271,7 +271,17 @@ class BriefingAgent(Agent):
         return awaited.result()
 
     async def greet(self) -> None:
-        """Say who is calling and why, as soon as it is known."""
+        """Say who is calling and why, as soon as it is known.
+
+        A briefing that has no voice has failed.
+        """
+        try:
+            await self._greet()
+        except RuntimeError as error:
+            logger.warning("the greeting could not be spoken", exc_info=True)
+            self.decide(Verdict("failed", f"the greeting could not be spoken: {error}"))
+
+    async def _greet(self) -> None:
         if self._summary is None:
             return
         if self._voice is None and isinstance(self._writer, RealtimeModel):

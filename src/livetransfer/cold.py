@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from livekit.agents import AgentSession, RunContext
 
 from ._after import After
 from ._attempt import AttemptOver
-from ._options import check_choice, check_key, check_seconds
+from ._options import check_choice
 from ._phases import Phase
-from ._resolve import Bridge, claim, resolve_control
-from ._run import Run
-from ._session import CallerSession
+from ._resolve import Bridge
+from ._session import Context
 from ._steps import Steps
+from ._transfer import Transfer
 from .control import BridgeMode
-from .destination import Allowed, Destination, Method, check_allowed, check_line
+from .destination import Allowed, Destination, Method, check_line
 from .errors import (
     CallControlError,
     ConfigurationError,
@@ -29,14 +25,14 @@ from .events import TransferEvent
 from .fallback import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .router import RouteRequest, Target, resolve, validate_targets
+from .router import Target
 
 __all__ = ["ColdTransfer"]
 
 logger = logging.getLogger("livetransfer")
 
 
-class ColdTransfer:
+class ColdTransfer(Transfer):
     """Sends the caller on without a briefing.
 
     `run` may be called several times, also for different calls: all state is the run's own.
@@ -95,50 +91,34 @@ class ColdTransfer:
         exit_key: str | None = None,
         on_event: Callable[[TransferEvent], None] | None = None,
     ) -> None:
-        self._targets = validate_targets(_extended(to, extensions))
-        if isinstance(self._targets, tuple):
-            check_allowed(self._targets, allowed)
+        super().__init__(
+            _extended(to, extensions),
+            announcement=announcement,
+            hold_music=hold_music,
+            ring_timeout=ring_timeout,
+            trunk_id=trunk_id,
+            fallback=fallback,
+            bridge=bridge,
+            after=after,
+            caller=caller,
+            department=department,
+            allowed=allowed,
+            max_hold=max_hold,
+            exit_key=exit_key,
+            on_event=on_event,
+        )
         self._method: Method = check_choice("method", method, Method)
-        self._announcement = announcement
         self._headers = dict(headers or {})
         if trunk_domain is not None:
             check_line("trunk_domain", trunk_domain)
             Destination(f"sip:{trunk_domain}")
         self._trunk_domain = trunk_domain
-        self._trunk_id = trunk_id
-        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
         self._play_dialtone = play_dialtone
-        self._fallback = fallback
-        self._player = (
-            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
-        )
-        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
-        self._after: After = check_choice("after", after, After)
-        self._caller, self._department = caller, department
-        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
-        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
-        self._exit_key = check_key("exit_key", exit_key)
-        self._on_event = on_event
         if isinstance(self._targets, tuple):
             for destination in self._targets:
                 self._plan(destination)
-        with contextlib.suppress(RuntimeError):
-            self._player.prefetch()
 
-    # -- what a subclass may override ------------------------------------------------------
-
-    def on_event(self, event: TransferEvent) -> None:
-        """Be told what happens; the default passes it to the `on_event` argument."""
-        if self._on_event is not None:
-            self._on_event(event)
-
-    async def announce(self, session: CallerSession) -> None:
-        """Let the caller hear what is about to happen."""
-        await session.announce(self._announcement)
-
-    # -- the protocol ----------------------------------------------------------------------
-
-    async def run(self, context: RunContext[Any] | AgentSession[Any]) -> TransferOutcome:
+    async def run(self, context: Context) -> TransferOutcome:
         """Transfer the caller; return when it is known what became of it.
 
         On failure the caller is still on the line, with the AI, and the session as it was. A
@@ -156,44 +136,17 @@ class ColdTransfer:
         On cancellation a phone that rings is hung up, the caller is back with the AI within
         0.5 s, and the cancellation is raised again. A REFER cannot be taken back.
         """
-        session = CallerSession(context)
-        with claim(session.session) as held:
-            control = await resolve_control(
-                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
-            )
-            try:
-                found = await resolve(
-                    self._targets, RouteRequest(self._department, control.caller.identity)
-                )
-                check_allowed(found, self._allowed)
-                destinations = [self._with_headers(destination) for destination in found]
-                for destination in destinations:
-                    if "refer" not in self._plan(destination):
-                        control.check(destination)
-            except BaseException:
-                await control.aclose()
-                raise
-            run = Run(
-                session=session,
-                control=control,
-                claim=held,
-                player=self._player,
-                emit=self.on_event,
-                announce=lambda: self.announce(session),
-                fallback=self._fallback,
-                ring_timeout=self._ring_timeout,
-                max_hold=self._max_hold,
-                after=self._after,
-                exit_key=self._exit_key,
-            )
-            return await run.execute(_Cold(self), destinations)
+        return await self._run(context, lambda _: _Cold(self))
 
     __call__ = run
 
-    def _with_headers(self, destination: Destination) -> Destination:
+    def _completed(self, destination: Destination) -> Destination:
         if not self._headers:
             return destination
         return destination.but(headers={**self._headers, **destination.headers})
+
+    def _dials(self, destination: Destination) -> bool:
+        return "refer" not in self._plan(destination)
 
     def _plan(self, destination: Destination) -> tuple[str, ...]:
         """Return the ways to reach `destination`, in order.

@@ -116,6 +116,9 @@ class AudioSink(Protocol):
     def queued(self) -> float:
         """Seconds of audio written and not yet played."""
 
+    async def ready(self) -> None:
+        """Wait until somebody listens, for a fraction of a second at most."""
+
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame` (int16, interleaved); wait while the queue is full.
 

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
-
-from livekit.agents import AgentSession, RunContext
+from typing import Literal
 
 from ._after import After
 from ._attempt import AttemptOver, HumanLeg, Stopped
 from ._briefing_line import BriefingLine
-from ._options import check_choice, check_key, check_seconds
+from ._introduction import Introduction
+from ._options import check_choice, check_seconds
 from ._phases import Phase
-from ._resolve import Bridge, claim, resolve_control
-from ._run import Run
-from ._session import CallerSession
-from ._speech import PreparedSpeech
-from ._steps import Steps
+from ._resolve import Bridge
+from ._session import CallerSession, Context
+from ._steps import Steps, awaiting
 from ._teardown import keep
+from ._transfer import Transfer
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .control import BridgeMode
-from .destination import Allowed, Destination, check_allowed
+from .destination import Allowed, Destination
 from .errors import CallControlError, ConfigurationError
 from .events import SummaryWritten, TransferEvent
 from .fallback import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .router import RouteRequest, Target, resolve, validate_targets
+from .router import Target
 from .status import TransferStatus
 
 __all__ = ["WarmTransfer"]
@@ -44,9 +41,6 @@ MEANWHILE = (
 )
 """What the LLM is told when the phone rings and it goes on talking."""
 
-INTRODUCTION_LIMIT = 15.0
-"""Seconds that the introduction may take."""
-
 READY_LIMIT = 5.0
 """Seconds, from the answer, until the briefing's line has to be there."""
 
@@ -57,7 +51,7 @@ _VERDICTS = {
 }
 
 
-class WarmTransfer:
+class WarmTransfer(Transfer):
     """Hands the caller to a person who has been told who is calling and why.
 
     `run` may be called several times, also for different calls: all state is the run's own.
@@ -116,50 +110,34 @@ class WarmTransfer:
         exit_key: str | None = None,
         on_event: Callable[[TransferEvent], None] | None = None,
     ) -> None:
-        self._targets = validate_targets(to)
-        if isinstance(self._targets, tuple):
-            check_allowed(self._targets, allowed)
-        self._instructions, self._announcement = instructions, announcement
-        self._player = (
-            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
+        super().__init__(
+            to,
+            announcement=announcement,
+            hold_music=hold_music,
+            ring_timeout=ring_timeout,
+            trunk_id=trunk_id,
+            fallback=fallback,
+            bridge=bridge,
+            after=after,
+            caller=caller,
+            department=department,
+            allowed=allowed,
+            max_hold=max_hold,
+            exit_key=exit_key,
+            on_event=on_event,
         )
-        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
+        self._instructions, self._introduction = instructions, introduction
         self._briefing_timeout = check_seconds("briefing_timeout", briefing_timeout, 1, 3600)
-        self._trunk_id = trunk_id
         self._briefing = _factory(briefing)
-        self._fallback = fallback
-        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
-        self._after: After = check_choice("after", after, After)
-        self._caller, self._introduction = caller, introduction
-        self._department = department
-        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
-        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
         self._while_ringing: WhileRinging = check_choice(
             "while_ringing", while_ringing, WhileRinging
         )
-        self._exit_key = check_key("exit_key", exit_key)
-        self._on_event = on_event
-        with contextlib.suppress(RuntimeError):
-            self._player.prefetch()
-
-    # -- what a subclass may override ------------------------------------------------------
-
-    def on_event(self, event: TransferEvent) -> None:
-        """Be told what happens; the default passes it to the `on_event` argument."""
-        if self._on_event is not None:
-            self._on_event(event)
-
-    async def announce(self, session: CallerSession) -> None:
-        """Let the caller hear what is about to happen."""
-        await session.announce(self._announcement)
 
     async def brief(self, agent: BriefingAgent) -> Verdict:
         """Wait for the human's decision; the briefing is under way. An override may decide."""
         return await agent.verdict()
 
-    # -- the protocol ----------------------------------------------------------------------
-
-    async def run(self, context: RunContext[Any] | AgentSession[Any]) -> TransferOutcome:
+    async def run(self, context: Context) -> TransferOutcome:
         """Transfer the caller; return at the bridge, or at the final failure.
 
         After the bridge the AI says and hears nothing, and the tool's result causes no reply.
@@ -180,37 +158,11 @@ class WarmTransfer:
         On cancellation the human is hung up, the caller is back with the AI within 0.5 s, and
         the cancellation is raised again.
         """
-        session = CallerSession(context)
-        with claim(session.session) as held:
-            control = await resolve_control(
-                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
-            )
-            try:
-                destinations = await resolve(
-                    self._targets,
-                    RouteRequest(self._department, control.caller.identity, _userdata(session)),
-                )
-                check_allowed(destinations, self._allowed)
-                for destination in destinations:
-                    control.check(destination)
-            except BaseException:
-                await control.aclose()
-                raise
-            run = Run(
-                session=session,
-                control=control,
-                claim=held,
-                player=self._player,
-                emit=self.on_event,
-                announce=lambda: self.announce(session),
-                fallback=self._fallback,
-                ring_timeout=self._ring_timeout,
-                max_hold=self._max_hold,
-                after=self._after,
-                exit_key=self._exit_key,
-                interruptible=self._while_ringing == "conversation",
-            )
-            return await run.execute(_Warm(self, session), destinations)
+        return await self._run(
+            context,
+            lambda session: _Warm(self, session),
+            interruptible=self._while_ringing == "conversation",
+        )
 
     __call__ = run
 
@@ -222,7 +174,7 @@ class _Warm:
         self._transfer, self._session = transfer, session
         self._summary: asyncio.Future[str] | None = None
         self._loose = False
-        self._introduction: PreparedSpeech | None = None
+        self._introduction = Introduction(transfer._introduction)
 
     async def attempt(self, run: Steps, destination: Destination) -> BridgeMode:
         """Dial, brief and bridge one destination."""
@@ -255,9 +207,9 @@ class _Warm:
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
         line.hush()
         if held is not None:
-            await run.guard(_awaiting(held), human=human)
+            await run.guard(awaiting(asyncio.shield(held)), human=human)
         mode = await run.bridge(human)
-        await self._introduce(run, human)
+        await self._introduction.speak(run, human)
         return mode
 
     async def _hold_at_the_answer(
@@ -282,8 +234,7 @@ class _Warm:
         """While it rings: write the summary, synthesise its first words, open the line."""
         agent = line.agent
         transfer, session = self._transfer, self._session
-        if transfer._introduction is not None and self._introduction is None:
-            self._introduction = PreparedSpeech(session.tts, transfer._introduction)
+        self._introduction.prepare(session.tts)
         written = self._summary is not None
         self._summary = await agent.prepare(
             BriefingRequest(
@@ -335,31 +286,11 @@ class _Warm:
         ready.result()
         return await self._transfer.brief(line.agent)
 
-    async def _introduce(self, run: Steps, human: HumanLeg) -> None:
-        """Let both hear the introduction; where it cannot be spoken, they just talk."""
-        speech = self._introduction
-        if speech is None:
-            return
-        if not speech.voiced:
-            logger.warning("the introduction needs a TTS; it was left out")
-            return
-        late = AttemptOver(TransferStatus.TIMED_OUT, "the introduction took too long")
-        try:
-            await run.guard(
-                _speak_to_both(run, human, speech), human=human, limit=INTRODUCTION_LIMIT, late=late
-            )
-        except (AttemptOver, Stopped):
-            # They were joined; what follows from the end of that, the watch sees to.
-            logger.info("the introduction was cut short")
-        except Exception:
-            logger.warning("the introduction could not be spoken", exc_info=True)
-
     async def aclose(self) -> None:
         """Stop writing and synthesising what nobody will hear any more."""
         if self._summary is not None:
             self._summary.cancel()
-        if self._introduction is not None:
-            await self._introduction.aclose()
+        await self._introduction.aclose()
 
 
 def _factory(
@@ -374,17 +305,6 @@ def _factory(
     raise ConfigurationError("briefing", briefing, "pass a BriefingAgent, or a factory of them")
 
 
-def _userdata(session: CallerSession) -> Any:
-    try:
-        return session.session.userdata
-    except ValueError:
-        return None
-
-
-async def _awaiting(task: asyncio.Task[None]) -> None:
-    await asyncio.shield(task)
-
-
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
@@ -394,13 +314,3 @@ def _tell_summary(run: Steps, done: asyncio.Future[str]) -> None:
     if not done.cancelled() and done.exception() is None:
         run.summary = done.result()
         run.emit(SummaryWritten(run.at, done.result()))
-
-
-async def _speak_to_both(run: Steps, human: HumanLeg, speech: PreparedSpeech) -> None:
-    sink = await run.control.open_audio(
-        [run.control.caller.identity, human.leg.identity], name="introduction"
-    )
-    try:
-        await speech.play(sink)
-    finally:
-        await sink.aclose()

@@ -14,7 +14,7 @@ from .backoffice import Backoffice
 from .behaviour import OnRefer, Script
 from .phone import Phone
 from .sip_messages import Credentials
-from .stack import Stack, unavailable
+from .stack import Stack
 from .switchboard import Reports, Switchboard
 from .worker import Executor, Worker
 
@@ -33,23 +33,6 @@ class WorkerFactory(Protocol):
     def __call__(
         self, module: str, agent_name: str, *, executor: Executor = "process", drain: float = 0.0
     ) -> Awaitable[Worker]: ...
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The servers; without them the test is skipped, and says loudly what is missing."""
-    running = Stack.from_environment()
-    if running is not None:
-        yield running
-        return
-    reason = unavailable()
-    if reason is not None:
-        pytest.skip(reason)
-    started = Stack.start(tmp_path_factory.mktemp("stack"))
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from .call import Call
 HOLD_GAP = 0.3
 """Seconds of silence that a caller on hold may hear at most."""
 
-SLACK = 0.5
+SLACK = 0.1
 """Seconds allowed to the test machine on top of it; on virtual time there is none."""
 
 VOICES_APART_AFTER = 0.2

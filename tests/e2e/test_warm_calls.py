@@ -75,7 +75,7 @@ async def test_answered_at_once_the_human_is_greeted_before_the_summary(
     first = await human.hears(cast.BRIEFING, PATIENCE)
     answered = human.at("answered")
     assert answered is not None
-    assert first - answered < 3.0  # how fast it is, the benchmark says
+    assert first - answered < 1.0  # how fast it is, the benchmark says
     await call.briefed(human, after=1.0)
     await call.joined(human)
     judge.nothing_of_the_briefing(call.caller, human)

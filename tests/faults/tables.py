@@ -11,6 +11,7 @@ from livetransfer import (
     _briefing_line,
     _hang_up,
     _hold,
+    _introduction,
     _run,
     _session,
     _steps,
@@ -73,7 +74,7 @@ def bounds() -> str:
         ("a last sentence to the human", _briefing_line.FAREWELL_LIMIT),
         ("a last sentence to the caller, where the fallback ends the call", _run.GOODBYE_LIMIT),
         ("joining the two", _steps.BRIDGE_LIMIT),
-        ("the introduction", warm.INTRODUCTION_LIMIT),
+        ("the introduction", _introduction.INTRODUCTION_LIMIT),
         (
             "a REFER, beyond its own time-out, until it has said what became of it",
             _steps.REFER_SLACK,

@@ -44,6 +44,20 @@ def cold(to: Any = ANN, **options: Any) -> Transfer:
     return lambda listen: ColdTransfer(to, on_event=listen, **options)
 
 
+async def ends(scene: Scene, status: TransferStatus) -> None:
+    """Ask for the transfer; it has to end so."""
+    scene.ask()
+    await scene.over()
+    assert scene.outcome is not None, scene.result
+    assert scene.outcome.status is status
+
+
+async def keeps_its_promises(scene: Scene) -> None:
+    """Let it settle, and look at everything."""
+    await scene.settle()
+    await check_promises(scene)
+
+
 async def ended(scene: Scene) -> CallEnd:
     assert scene.outcome is not None, scene.result
     return await scene.outcome.ended()
@@ -81,28 +95,34 @@ async def test_one_leaves_during_the_introduction(who: str) -> None:
         await check_promises(scene)
 
 
+async def test_a_seal_that_breaks_during_the_introduction_parts_nobody() -> None:
+    async with stage(warm(introduction=INTRODUCTION)) as scene:
+        scene.ask()
+        while not scene.call.caller.hears("introduction"):
+            await asyncio.sleep(0.05)
+        scene.break_seal()
+        await scene.over()
+        assert scene.outcome is not None
+        assert scene.outcome.status is TransferStatus.BRIDGED
+        await scene.settle()
+        assert scene.call.caller.talks_to(ANN)
+        await check_promises(scene)
+
+
 async def test_the_human_hangs_up_in_the_instant_of_the_answer() -> None:
     """Between the answer and the end of the dial, which has no fault to tell of."""
     async with stage(warm(briefing_timeout=60), humans={ANN: Human.hangs_up(3, then=0)}) as scene:
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.HUMAN_LEFT
+        await ends(scene, TransferStatus.HUMAN_LEFT)
         assert scene.call.now < 10
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_answered_and_gone_while_the_request_is_late() -> None:
     async with stage(warm(), humans={ANN: Human.hangs_up(3, then=1)}) as scene:
         scene.call.faults.late("dial", by=1e6)
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.HUMAN_LEFT
+        await ends(scene, TransferStatus.HUMAN_LEFT)
         assert scene.call.now < 12
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 @pytest.mark.parametrize("who", ["caller_hangs_up", "cancel", "lose"])
@@ -162,8 +182,7 @@ async def test_after_the_bridge_a_hang_up_that_fails_is_repeated(who: str, fault
         await asyncio.wait_for(ended(scene), 10)
         assert not scene.call.human(ANN).on_the_line
         assert not scene.call.caller.on_the_line
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_caller_who_cannot_be_hung_up_is_back_with_the_ai() -> None:
@@ -209,8 +228,7 @@ async def test_the_fallback_hangs_up_with_a_voice_that_fails() -> None:
         assert scene.outcome is not None, scene.result
         assert scene.outcome.hung_up
         assert not scene.call.caller.on_the_line
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_the_session_is_closed_where_the_fallback_hung_up(
@@ -236,8 +254,7 @@ async def test_music_that_never_opens_does_not_hold_up_the_transfer() -> None:
         assert scene.outcome.bridged
         assert (scene.entered(Phase.DIALLING) or 99) - scene.began < 2
         assert any(isinstance(event, HoldMusicProblem) for _, event in scene.events)
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_music_that_opens_late_plays_then() -> None:
@@ -248,8 +265,7 @@ async def test_music_that_opens_late_plays_then() -> None:
         await scene.over()
         music = scene.call.caller.heard("hold-music")
         assert music[0].start - scene.began == pytest.approx(5, abs=0.2)
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_music_that_opens_after_the_bridge_is_not_played() -> None:
@@ -270,10 +286,7 @@ async def test_errors_in_the_briefing_do_not_close_the_callers_session() -> None
     human = Human(1.0, (WaitForSpeech(), *(Say("Who?"), Wait(12)) * 6, HangUp()))
     async with stage(warm(briefing_timeout=120), humans={ANN: human}) as scene:
         scene.when(Phase.BRIEFING, lambda s: setattr(s.tts, "error", APIConnectionError("no")))
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.FAILED
+        await ends(scene, TransferStatus.FAILED)
         scene.tts.error = None
         await scene.settle()
         assert scene.call.caller.talks_to_ai
@@ -299,25 +312,17 @@ async def test_as_many_errors_as_before_close_the_session_after_a_transfer() -> 
 async def test_a_referred_caller_whose_refer_is_cut_off_is_indeterminate(event: str) -> None:
     async with stage(cold(), refer="times_out") as scene:
         scene.when(Phase.REFERRING, lambda s: getattr(s, event)(), 2)
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.INDETERMINATE
+        await ends(scene, TransferStatus.INDETERMINATE)
         assert not scene.verbs("dial")
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_refer_that_is_never_answered_is_indeterminate_in_time() -> None:
     async with stage(cold(ring_timeout=10)) as scene:
         scene.call.faults.never("refer")
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.INDETERMINATE
+        await ends(scene, TransferStatus.INDETERMINATE)
         assert scene.call.now < 30
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_refer_that_cannot_be_sent_lets_the_fallback_decide() -> None:
@@ -327,16 +332,12 @@ async def test_a_refer_that_cannot_be_sent_lets_the_fallback_decide() -> None:
         await scene.over()
         assert scene.outcome is not None
         assert [a.status for a in scene.outcome.attempts] == ["failed", "referred"]
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_refer_that_succeeds_after_it_was_given_up() -> None:
     async with stage(cold(ring_timeout=5), refer="succeeds_late") as scene:
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.INDETERMINATE
+        await ends(scene, TransferStatus.INDETERMINATE)
         await scene.settle()
         assert scene.call.caller.referred_to is not None
         assert not scene.verbs("dial")
@@ -346,40 +347,28 @@ async def test_a_refer_that_succeeds_after_it_was_given_up() -> None:
 async def test_a_referred_caller_who_stays_has_the_ai_again() -> None:
     async with stage(cold()) as scene:
         scene.call.caller.hang_up = lambda reason="": None  # type: ignore[method-assign]
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.REFERRED
+        await ends(scene, TransferStatus.REFERRED)
         end = await ended(scene)
         assert end.returned
         assert scene.call.caller.talks_to_ai
         del scene.call.caller.hang_up
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_dial_that_never_answers_is_given_up_and_not_repeated() -> None:
     async with stage(warm([ANN, BOB], ring_timeout=10)) as scene:
         scene.call.faults.never("dial")
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.INDETERMINATE
+        await ends(scene, TransferStatus.INDETERMINATE)
         assert scene.call.now < 30
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_answered_and_the_request_never_says_so() -> None:
     async with stage(warm()) as scene:
         scene.call.faults.late("dial", by=1e6)
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.FAILED
+        await ends(scene, TransferStatus.FAILED)
         assert scene.call.now < 20
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 @pytest.mark.parametrize("action", [Next(), Retry()])
@@ -392,10 +381,7 @@ async def test_a_bridge_that_succeeds_after_its_time_leaves_nobody_joined() -> N
     async with stage(warm()) as scene:
         scene.call.faults.late("bridge", by=7.0)
         scene.call.faults.never("hang_up")
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.FAILED
+        await ends(scene, TransferStatus.FAILED)
         await scene.settle()
         assert not scene.call.human(ANN).on_the_line
         await check_promises(scene)
@@ -410,8 +396,7 @@ async def test_the_caller_leaves_while_the_human_who_declined_hears_goodbye() ->
         await scene.over()
         assert scene.outcome is not None
         assert scene.outcome.status is TransferStatus.CALLER_LEFT
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_after_return_a_closed_session_gets_nobody_back() -> None:
@@ -425,8 +410,7 @@ async def test_after_return_a_closed_session_gets_nobody_back() -> None:
         end = await ended(scene)
         assert not end.returned
         assert not scene.call.caller.on_the_line
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_after_return_both_leave_at_once() -> None:
@@ -437,8 +421,7 @@ async def test_after_return_both_leave_at_once() -> None:
         scene.caller_hangs_up()
         end = await ended(scene)
         assert not end.returned
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_after_leave_an_ai_that_cannot_leave_closes_its_session_all_the_same() -> None:
@@ -464,8 +447,7 @@ async def test_an_announcement_that_was_given_up_is_not_spoken_into_the_hold() -
         held = scene.entered(Phase.HOLDING)
         assert held is not None
         assert not scene.call.caller.heard("agent", start=held)
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_no_summary_is_written_after_the_end() -> None:
@@ -505,8 +487,7 @@ async def test_a_farewell_that_raises_changes_nothing() -> None:
         await scene.over()
         assert scene.outcome is not None
         assert scene.outcome.bridged
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_a_briefing_that_cannot_be_made_lets_the_fallback_decide() -> None:
@@ -517,14 +498,10 @@ async def test_a_briefing_that_cannot_be_made_lets_the_fallback_decide() -> None
 
     decided: list[Attempt] = []
     async with stage(warm(briefing=factory, fallback=decided.append)) as scene:
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.FAILED
+        await ends(scene, TransferStatus.FAILED)
         assert [attempt.status for attempt in decided] == [TransferStatus.FAILED]
         assert not scene.verbs("dial")
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_the_control_is_closed_after_the_hang_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,8 +523,7 @@ async def test_the_control_is_closed_after_the_hang_up(monkeypatch: pytest.Monke
         assert hang_up.ended is not None
         assert closed
         assert closed[0] >= hang_up.ended
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 def test_many_attempts_can_be_shown() -> None:
@@ -566,8 +542,7 @@ async def test_an_attempt_that_cannot_be_decided_on_tries_the_next() -> None:
         await scene.over()
         assert scene.outcome is not None
         assert scene.outcome.bridged
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_the_policy_is_asked_with_the_call_lost_in_the_same_tick() -> None:
@@ -575,14 +550,10 @@ async def test_the_policy_is_asked_with_the_call_lost_in_the_same_tick() -> None
         warm([ANN, BOB], fallback=FallbackPolicy()), humans={ANN: Human.rejects(603, after=2)}
     ) as scene:
         scene.when(Phase.RINGING, Scene.lose, 2.0)
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.FAILED
+        await ends(scene, TransferStatus.FAILED)
         assert [e for _, e in scene.call.events if isinstance(e, CallLost)]
         assert not [e for _, e in scene.events if isinstance(e, CallEnded)]
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 @pytest.mark.parametrize("event", ["caller_hangs_up", "cancel", "close_session", "lose"])
@@ -651,18 +622,14 @@ async def test_a_goodbye_that_comes_late_is_waited_for_with_music() -> None:
         await scene.over()
         assert scene.outcome is not None
         assert scene.outcome.hung_up
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_the_tools_result_causes_no_reply_although_the_caller_was_gone_before() -> None:
     async with stage(cold()) as scene:
         scene.call.attach(scene.session, close_on_disconnect=False)
         scene.call.faults.late("refer", by=1.0)
-        scene.ask()
-        await scene.over()
-        assert scene.outcome is not None
-        assert scene.outcome.status is TransferStatus.REFERRED
+        await ends(scene, TransferStatus.REFERRED)
         asked = len(scene.llm.requests)
         await scene.settle()
         assert len(scene.llm.requests) == asked
@@ -679,8 +646,7 @@ async def test_what_nobody_will_hear_is_not_synthesised_beside_the_ai_that_is_ba
         await asyncio.sleep(0.2)
         left = [t for t in asyncio.all_tasks() if t.get_name() == "livetransfer-synthesis"]
         assert not left
-        await scene.settle()
-        await check_promises(scene)
+        await keeps_its_promises(scene)
 
 
 async def test_music_that_begins_with_the_way_back_goes_on_until_the_ai_speaks() -> None:

@@ -44,6 +44,9 @@ class FakeSink:
     def queued(self) -> float:
         return 0.0 if self.closed else max(0.0, self.ends - self.now)
 
+    async def ready(self) -> None:
+        """Return at once."""
+
     async def write(self, frame: rtc.AudioFrame) -> None:
         if self.closed:
             return

@@ -300,6 +300,27 @@ async def test_lines_wait_for_each_other(clock: Clock) -> None:
     await end(handle)
 
 
+async def test_a_line_that_is_ready_sooner_waits_for_the_one_before(clock: Clock) -> None:
+    async def slow() -> AsyncIterator[rtc.AudioFrame]:
+        await asyncio.sleep(1)
+        async for each in frames_of(tone(0.5, 1000, level=0.3)):
+            yield each
+
+    sink = FakeSink()
+    handle = HoldMusicPlayer(CLIP).play(sink)
+    asked = clock.now
+    lines = [handle.say(slow()), handle.say((tone(0.5, 2000, level=0.3), RATE))]
+    await asyncio.gather(*lines)
+    heard = sink.since(asked)
+    pieces = range(0, len(heard) - 2400, 2400)
+    ones = [i for i in pieces if _at(heard[i : i + 2400], 1000) > -20]
+    twos = [i for i in pieces if _at(heard[i : i + 2400], 2000) > -20]
+    assert ones
+    assert twos
+    assert max(ones) <= min(twos)
+    await end(handle)
+
+
 async def test_a_line_that_cannot_be_played(clock: Clock) -> None:
     handle = HoldMusicPlayer(CLIP).play(sink := FakeSink())
     for line in (object(), b"", [], "words", (np.zeros(3), 5), [3]):

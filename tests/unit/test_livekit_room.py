@@ -89,6 +89,27 @@ def test_two_tracks_for_different_people() -> None:
     assert hears(room) == {"caller": ["TR_a"], "human": ["TR_b"]}
 
 
+def test_nothing_is_sent_where_it_would_change_nothing() -> None:
+    """A message beside a publication holds it up: music begins sooner without."""
+    room: Any = FakeRoom()
+    room.join("caller")
+    permissions, lists = TrackPermissions.of(room), room.local_participant.lists
+    music = track("TR_music")
+    lift = permissions.restrict(music, ["caller"])
+    room.local_participant.track_publications["TR_music"] = object()
+    room.emit("local_track_published", None, None)
+    assert lists == [], "the caller is alone, and may hear it"
+    room.join("supervisor")
+    assert hears(room) == {"caller": "all", "supervisor": []}
+    room.emit("local_track_published", None, None)
+    assert len(lists) == 1
+    room.emit("reconnected")
+    assert len(lists) == 2, "a new connection knows nothing of it"
+    lift()
+    assert lists[-1] == (True, {})
+    assert room.listening == 0
+
+
 # The caller.
 
 

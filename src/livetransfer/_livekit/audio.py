@@ -43,11 +43,11 @@ class RoomAudio:
         self._publication = publication
         self._lift = lift
         self._closed = False
-        self._heard: asyncio.Task[None] | None = None
-        if publication.name != MUSIC:
-            self._heard = asyncio.create_task(
-                _bounded(publication.wait_for_subscription(), FIRST_LISTENER)
-            )
+        # Music has no beginning to miss, and is heard sooner if it flows already.
+        self._waits = publication.name != MUSIC
+        self._heard = asyncio.create_task(
+            _bounded(publication.wait_for_subscription(), FIRST_LISTENER)
+        )
 
     @classmethod
     async def open(cls, room: rtc.Room, to: Sequence[str], name: str) -> RoomAudio:
@@ -96,18 +96,21 @@ class RoomAudio:
         """Seconds of audio written and not yet played."""
         return 0.0 if self._closed else self._source.queued_duration
 
+    async def ready(self) -> None:
+        """Wait until somebody listens, at most 0.3 s."""
+        await asyncio.wait({self._heard})
+
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame` (int16, interleaved); wait while the queue is full.
 
-        The first frame waits up to 0.3 s for somebody to listen, so that no word is cut; music
-        has no beginning to miss, and is heard sooner if it flows already.
+        Unless it is music, the first frame waits until it is `ready`, so that no word is cut.
         Cancelled, it may or may not have queued the frame. After `aclose` it does nothing.
         """
         if self._closed:
             return
-        if self._heard is not None:
-            await asyncio.shield(self._heard)
-            self._heard = None
+        if self._waits:
+            await self.ready()
+            self._waits = False
         if not self._closed:
             await self._source.capture_frame(frame)
 
@@ -122,8 +125,7 @@ class RoomAudio:
             return
         self._closed = True
         self._source.clear_queue()
-        if self._heard is not None:
-            self._heard.cancel()
+        self._heard.cancel()
         closing = asyncio.ensure_future(self._unpublish())
         try:
             await asyncio.shield(closing)
@@ -157,6 +159,9 @@ class _Several:
     @property
     def queued(self) -> float:
         return max((sink.queued for sink in self._sinks), default=0.0)
+
+    async def ready(self) -> None:
+        await asyncio.gather(*(sink.ready() for sink in self._sinks))
 
     async def write(self, frame: rtc.AudioFrame) -> None:
         await asyncio.gather(*(sink.write(frame) for sink in self._sinks))

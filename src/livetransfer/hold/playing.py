@@ -106,7 +106,7 @@ class PlayHandle:
     def say(self, line: Any, *, duck_db: float = -14.0) -> asyncio.Future[None]:
         """Speak a line over the music, which is turned down meanwhile and then comes back.
 
-        Lines that are given while one is spoken wait for their turn.
+        Lines that are given while one is spoken, or is being prepared, wait for their turn.
 
         Args:
             line: An `AudioFrame`, an iterable or async iterable of them, ``(samples, rate)`` with
@@ -124,7 +124,9 @@ class PlayHandle:
             heard.cancel()
             return heard
         self._heard.add(heard)
-        getting = asyncio.create_task(self._line(line), name="livetransfer-hold-line")
+        getting = asyncio.create_task(
+            self._in_turn(line, set(self._getting)), name="livetransfer-hold-line"
+        )
         self._getting.add(getting)
         getting.add_done_callback(self._getting.discard)
 
@@ -153,6 +155,12 @@ class PlayHandle:
         getting.add_done_callback(got)
         heard.add_done_callback(over)
         return heard
+
+    async def _in_turn(self, line: Any, earlier: set[asyncio.Task[Samples]]) -> Samples:
+        samples = await self._line(line)
+        if earlier:
+            await asyncio.wait(earlier)
+        return samples
 
     async def _line(self, line: Any) -> Samples:
         if not is_text(line):

@@ -160,6 +160,9 @@ class SourceSink:
             return 0.0
         return self._source.queued_duration if self._model is None else self._model.level
 
+    async def ready(self) -> None:
+        """Return: whether somebody listens is not known here."""
+
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame`; wait while the queue is full. See `AudioSink`."""
         writing, synchronising = _gates_of(asyncio.get_running_loop())

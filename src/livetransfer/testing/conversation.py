@@ -55,6 +55,9 @@ class SimSink:
         """Seconds of audio written and not yet played."""
         return self._writer.queued
 
+    async def ready(self) -> None:
+        """Return: whoever may hear it, hears it at once."""
+
     async def write(self, frame: rtc.AudioFrame) -> None:
         """Queue `frame`; wait while the queue is full. After `aclose` it does nothing.
 

@@ -1,0 +1,133 @@
+"""Transfer: what warm and cold transfers have in common, up to the beginning of a run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from ._after import After
+from ._attempt import TransferProtocol
+from ._options import check_choice, check_key, check_seconds
+from ._resolve import Bridge, claim, resolve_control
+from ._run import Run
+from ._session import CallerSession, Context
+from .control import CallControl
+from .destination import Allowed, Destination, check_allowed
+from .events import TransferEvent
+from .fallback import Fallback
+from .hold import HoldMusicPlayer, HoldSource
+from .outcome import TransferOutcome
+from .router import RouteRequest, Target, resolve, validate_targets
+
+__all__ = ["Transfer"]
+
+
+class Transfer:
+    """The options and the hooks of every transfer; `WarmTransfer` says what each one means."""
+
+    def __init__(
+        self,
+        to: Target,
+        *,
+        announcement: str | None,
+        hold_music: HoldSource | HoldMusicPlayer,
+        ring_timeout: float,
+        trunk_id: str | None,
+        fallback: Fallback | None,
+        bridge: Bridge,
+        after: After,
+        caller: str | None,
+        department: str | None,
+        allowed: Allowed | None,
+        max_hold: float,
+        exit_key: str | None,
+        on_event: Callable[[TransferEvent], None] | None,
+    ) -> None:
+        self._targets = validate_targets(to)
+        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
+        if isinstance(self._targets, tuple):
+            check_allowed(self._targets, self._allowed)
+        self._announcement = announcement
+        self._player = (
+            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
+        )
+        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
+        self._trunk_id, self._fallback = trunk_id, fallback
+        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
+        self._after: After = check_choice("after", after, After)
+        self._caller, self._department = caller, department
+        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
+        self._exit_key = check_key("exit_key", exit_key)
+        self._on_event = on_event
+        with contextlib.suppress(RuntimeError):
+            self._player.prefetch()
+
+    # -- what a subclass may override ------------------------------------------------------
+
+    def on_event(self, event: TransferEvent) -> None:
+        """Be told what happens; the default passes it to the `on_event` argument."""
+        if self._on_event is not None:
+            self._on_event(event)
+
+    async def announce(self, session: CallerSession) -> None:
+        """Let the caller hear what is about to happen."""
+        await session.announce(self._announcement)
+
+    # -- how a run begins ------------------------------------------------------------------
+
+    async def _run(
+        self,
+        context: Context,
+        protocol: Callable[[CallerSession], TransferProtocol],
+        *,
+        interruptible: bool = False,
+    ) -> TransferOutcome:
+        """Claim the call, find its caller and the destinations, then run `protocol`.
+
+        What is refused here raises before anything rings and before the caller is on hold.
+        """
+        session = CallerSession(context)
+        with claim(session.session) as held:
+            control = await resolve_control(
+                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
+            )
+            try:
+                destinations = await self._destinations(session, control)
+            except BaseException:
+                await control.aclose()
+                raise
+            run = Run(
+                session=session,
+                control=control,
+                claim=held,
+                player=self._player,
+                emit=self.on_event,
+                announce=lambda: self.announce(session),
+                fallback=self._fallback,
+                ring_timeout=self._ring_timeout,
+                max_hold=self._max_hold,
+                after=self._after,
+                exit_key=self._exit_key,
+                interruptible=interruptible,
+            )
+            return await run.execute(protocol(session), destinations)
+
+    async def _destinations(
+        self, session: CallerSession, control: CallControl
+    ) -> Sequence[Destination]:
+        request = RouteRequest(self._department, control.caller.identity, session.userdata)
+        found = await resolve(self._targets, request)
+        check_allowed(found, self._allowed)
+        destinations = [self._completed(destination) for destination in found]
+        for destination in destinations:
+            if self._dials(destination):
+                control.check(destination)
+        return destinations
+
+    def _completed(self, destination: Destination) -> Destination:
+        """Return `destination` with what the transfer's own options add to it."""
+        return destination
+
+    def _dials(self, destination: Destination) -> bool:
+        """Whether `destination` has to be one that can be dialled."""
+        return True
