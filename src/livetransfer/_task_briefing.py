@@ -14,8 +14,9 @@ from livekit.agents.llm import LLM, ChatContext, RealtimeModel, Tool, Toolset
 from livekit.agents.llm.chat_context import Instructions
 from livekit.agents.tts import TTS
 
+from ._summary import transcript, written
 from ._teardown import keep
-from .briefing import SUMMARY_LIMIT, BriefingAgent, BriefingRequest, Verdict, complete, transcript
+from .briefing import BriefingAgent, BriefingRequest, Verdict
 
 __all__ = ["PERSONA", "BriefingTask", "Desk", "Prompt", "TaskBriefing"]
 
@@ -228,12 +229,7 @@ class TaskBriefing(BriefingAgent):
         ctx = ChatContext.empty()
         ctx.add_message(role="system", content=spoken(self.instructions))
         ctx.add_message(role="user", content=FIRST_WORDS)
-        try:
-            text = await asyncio.wait_for(complete(self._writer, ctx), SUMMARY_LIMIT)
-        except Exception:
-            logger.warning("the first words could not be written", exc_info=True)
-            text = ""
-        if text:
+        if text := await written(self._writer, ctx):
             self._worded = True
             return text
         return await super().summarise(chat_ctx)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from livekit import api, rtc
@@ -15,11 +17,12 @@ from livetransfer._livekit.wire import Wire
 from livetransfer.control import CallLost, LegLeft
 from livetransfer.destination import Destination
 from livetransfer.errors import DialFailed
+from livetransfer.hold import HoldMusicPlayer
 from livetransfer.status import TransferStatus
 from tests.e2e.stack import Stack
 
 from .livekit_rig import CALLER, LiveKitRig
-from .rigs import Answers, Events, Refuses, RingsOn, answered
+from .rigs import TONES, Answers, Events, Refuses, RingsOn, answered
 
 SDK = "token_refreshed"
 
@@ -72,6 +75,23 @@ async def test_our_reconnection_leaks_nothing_and_is_no_loss(
     await rig.control.bridge(leg)
     await asyncio.gather(rig.hears("caller", "human"), rig.hears("human", "caller"))
     await music.aclose()
+
+
+async def test_music_goes_on_while_something_holds_up_the_event_loop(rig: LiveKitRig) -> None:
+    clip = 0.2 * np.sin(2 * np.pi * TONES["music"] * np.arange(24_000) / 24_000)
+    sink = await rig.control.open_audio([CALLER])
+    handle = HoldMusicPlayer((clip, 24_000)).play(sink)
+    await rig.hears("caller", "music")
+    await rig.run(1.0)
+    rig.forget()
+    time.sleep(0.6)  # noqa: ASYNC251 - that is what the test is about
+    await rig.run(0.9)
+    assert rig.heard("caller", "music") > 1400
+    began = time.monotonic()
+    handle.stop(fade=0.1)
+    assert await rig.deaf_to("caller", "music") - began < 0.6, "what is queued is dropped"
+    await handle.wait()
+    await sink.aclose()
 
 
 async def test_the_conversation_survives_a_full_reconnection(rig: LiveKitRig) -> None:

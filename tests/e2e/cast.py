@@ -64,6 +64,7 @@ RULES = [
     Rule("I have a caller on the line for you.", user="who is there", tool="connect_to_caller"),
     Rule("It is 4711.", user="account number", tool="transfer"),
     Rule("Welcome back.", output="now talking with", instructions="who took the call has left"),
+    Rule("I am calling somebody. Meanwhile, what is it about?", output="is being called"),
     Rule("I am sorry, nobody is free.", output="did not work|not known"),
     Rule(ToolCall("transfer"), user="talk to a person", tool="transfer"),
 ]

@@ -81,6 +81,30 @@ async def test_answered_at_once_the_human_is_greeted_before_the_summary(
     judge.nothing_of_the_briefing(call.caller, human)
 
 
+async def test_the_ai_talks_with_the_caller_while_it_rings(switchboard: Switchboard) -> None:
+    options = {"while_ringing": "conversation"}
+    call = await switchboard.call([Answer(after=6.0)], options=options)
+    await call.ask()
+    human = await call.human()
+    await human.wait("ringing")
+    await call.served_again()
+    assert human.at("answered") is None
+    heard = judge.heard(call.caller, [cast.MUSIC], 0.0)
+    assert heard == 0, f"{heard} ms of music in a conversation"
+
+    await call.caller.hears(cast.MUSIC, PATIENCE)
+    answered = human.at("answered")
+    assert answered is not None
+    assert await human.hears(cast.BRIEFING, PATIENCE) - answered < 1.0
+    await call.briefed(human, after=1.0)
+    await call.joined(human)
+    judge.nothing_of_the_briefing(call.caller, human)
+    outcome = await call.outcome()
+    assert outcome["status"] == "bridged"
+    told = [r for r in call.reported("llm") if r.fields["reply"] == outcome["summary"]]
+    assert "account number" in told[-1].fields["user"], "what was said meanwhile is in it"
+
+
 async def test_return_and_a_second_transfer_in_the_same_call(switchboard: Switchboard) -> None:
     call = await switchboard.call(
         [Answer(after=0.5), Answer(after=0.5)],

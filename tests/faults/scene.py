@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from livekit.agents import AgentSession, CloseEvent, RunContext, stt
+from livekit.agents import AgentSession, CloseEvent, ErrorEvent, RunContext, stt
 
 from livetransfer import (
     ColdTransfer,
@@ -140,6 +140,7 @@ class Scene:
     handlers: Counter[str] = field(default_factory=Counter)
     _triggers: list[_Trigger] = field(default_factory=list)
     _tool: asyncio.Task[Any] | None = None
+    _failed_on_hold: bool = False
     _jobs: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def when(
@@ -161,11 +162,13 @@ class Scene:
                     if trigger.nth == 0:
                         self.call.later(trigger.seconds, partial(self._pull, trigger))
 
+    def _failed(self, _: ErrorEvent) -> None:
+        self._failed_on_hold = self.session.conn_options.max_unrecoverable_errors > 1000
+
     def _gave_up(self, event: CloseEvent) -> None:
         # What fails on hold must not close it; what fails while it talks itself is its own. It
         # says that it is closed only when the tool has ended.
-        on_hold = self.session.conn_options.max_unrecoverable_errors > 1000
-        if event.error is not None and self.closed is None and not on_hold:
+        if event.error is not None and self.closed is None and not self._failed_on_hold:
             self.closed = self.call.now
             if self.talking:
                 self.closed = self.entered(Phase.RETURNED) or self.closed
@@ -351,6 +354,7 @@ async def stage(
         scene = Scene(call, session, agent, llm, tts, ears, after)
         call.attach(session)
         await session.start(agent)
+        session.on("error", scene._failed)
         session.on("close", scene._gave_up)
         scene.handlers = scene.handlers_now
         try:

@@ -15,8 +15,8 @@ from livetransfer import (
     _run,
     _session,
     _steps,
+    _summary,
     _teardown,
-    briefing,
     warm,
 )
 
@@ -70,7 +70,7 @@ def bounds() -> str:
         ("a dial, beyond `ring_timeout`, until it has said what became of it", _steps.DIAL_SLACK),
         ("the answer → the leg is ready to be talked to", _steps.ANSWER_LIMIT),
         ("the answer → the line for the briefing is there", warm.READY_LIMIT),
-        ("writing the summary, before a plain one is used", briefing.SUMMARY_LIMIT),
+        ("writing the summary, before a plain one is used", _summary.SUMMARY_LIMIT),
         ("a last sentence to the human", _briefing_line.FAREWELL_LIMIT),
         ("a last sentence to the caller, where the fallback ends the call", _run.GOODBYE_LIMIT),
         ("joining the two", _steps.BRIDGE_LIMIT),

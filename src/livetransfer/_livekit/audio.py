@@ -20,7 +20,8 @@ __all__ = ["RoomAudio", "open_sink"]
 SAMPLE_RATE = 24_000
 NUM_CHANNELS = 1
 MUSIC = "hold-music"
-# Enough for frames of 100 ms from a busy event loop, and little to drop at the end.
+# Music goes on while something else holds up the event loop; words have to end soon.
+MUSIC_QUEUE_MS = 1000
 QUEUE_MS = 400
 # A listener who is there subscribes within about 0.1 s; one who is not must not hold us up.
 FIRST_LISTENER = 0.3
@@ -37,9 +38,12 @@ class RoomAudio:
         source: rtc.AudioSource,
         publication: rtc.LocalTrackPublication,
         lift: Callable[[], None],
+        *,
+        capacity: float,
     ) -> None:
         self._room = room
         self._source = source
+        self._capacity = capacity
         self._publication = publication
         self._lift = lift
         self._closed = False
@@ -58,7 +62,8 @@ class RoomAudio:
 
         On cancellation nothing stays published.
         """
-        source = rtc.AudioSource(SAMPLE_RATE, NUM_CHANNELS, queue_size_ms=QUEUE_MS)
+        queue_ms = MUSIC_QUEUE_MS if name == MUSIC else QUEUE_MS
+        source = rtc.AudioSource(SAMPLE_RATE, NUM_CHANNELS, queue_size_ms=queue_ms)
         track = rtc.LocalAudioTrack.create_audio_track(name, source)
         permissions = TrackPermissions.of(room)
         lift = permissions.restrict(track, to)
@@ -79,7 +84,12 @@ class RoomAudio:
                 ) from error
             raise
         permissions.apply()
-        return cls(room, source, publication, lift)
+        return cls(room, source, publication, lift, capacity=queue_ms / 1000)
+
+    @property
+    def capacity(self) -> float:
+        """Seconds that may be queued before `write` waits."""
+        return self._capacity
 
     @property
     def sample_rate(self) -> int:
