@@ -71,7 +71,9 @@ class Mortal:
 
 
 class MortalFactory(Protocol):
-    def __call__(self, human: Script, module: str = "transfer_agent") -> Awaitable[Mortal]: ...
+    def __call__(
+        self, human: Script, module: str = "transfer_agent", **options: object
+    ) -> Awaitable[Mortal]: ...
 
 
 @pytest_asyncio.fixture
@@ -81,10 +83,10 @@ async def mortal(
     async with AsyncExitStack() as exits:
         second = await worker(f"{__package__}.repairing_agent", "rescuer")
 
-        async def make(human: Script, module: str = "transfer_agent") -> Mortal:
+        async def make(human: Script, module: str = "transfer_agent", **options: object) -> Mortal:
             first = await worker(f"{__package__}.{module}", "mortal")
             board = Switchboard(stack, office, Reports(first), exits)
-            call = await board.call([human], options={"ring_timeout": 60})
+            call = await board.call([human], options={"ring_timeout": 60, **options})
             return Mortal(office, first, second, call)
 
         yield make
@@ -131,6 +133,27 @@ async def test_while_it_rings(mortal: MortalFactory) -> None:
         the_phone_rings_until=it.since(stopped.at),
     )
     assert stopped.detail == "CANCEL"
+    await nothing_of_ours(it.call)
+    await served_by_the_next(it.call)
+    dialled_once(it.call)
+    await it.call.caller.hang_up()
+    await nobody_but_agents(it.call)
+
+
+@pytest.mark.parametrize("human", [NeverAnswer(), Answer(after=0.5)], ids=["rings", "briefed"])
+async def test_with_a_human_in_a_consult_room(mortal: MortalFactory, human: Script) -> None:
+    """The next job deletes the room as soon as it sees that the agent is dead."""
+    it = await mortal(human, bridge="consult_room")
+    await it.call.ask()
+    phone = await it.call.human()
+    await it.call.phase("ringing")
+    if isinstance(human, Answer):
+        await phone.hears(cast.BRIEFING)
+    await asyncio.sleep(0.3)
+    await it.die()
+    assert await it.rescued() == []
+    stopped = await phone.wait("ended", NOTICED)
+    told("killed with a consult room", the_human_is_hung_up_after=it.since(stopped.at))
     await nothing_of_ours(it.call)
     await served_by_the_next(it.call)
     dialled_once(it.call)

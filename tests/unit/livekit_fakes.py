@@ -141,8 +141,14 @@ class FakeWire:
         self.there: set[str] = set()
 
     def elsewhere(self, room_name: str) -> FakeWire:
-        assert room_name == self.room_name
-        return self
+        if room_name == self.room_name:
+            return self
+        other = FakeWire(self.room)
+        other.room_name, other.calls = room_name, self.calls
+        return other
+
+    async def delete_room(self) -> None:
+        await self._call("delete_room", self.room_name)
 
     async def aclose(self) -> None:
         self.calls.append(("aclose",))

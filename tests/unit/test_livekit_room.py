@@ -310,6 +310,21 @@ async def test_repair() -> None:
     events.close()
 
 
+async def test_repair_closes_the_consult_room_of_this_call_and_no_other() -> None:
+    room, wire, _ = fake_call()
+    wire.infos = [
+        info("caller", consulting="dead", consult_room="room-consult-1"),
+        info("forged", consulting="dead", consult_room="another room"),
+        info("served", consulting="agent", consult_room="room-consult-2"),
+    ]
+    repair, events, _ = repairer(room, wire)
+    assert await repair.run() == []
+    assert [c[1] for c in wire.calls if c[0] == "delete_room"] == ["room-consult-1"]
+    assert wire.count("mark", "caller") == 1, "it is not looked for again"
+    repair.close()
+    events.close()
+
+
 async def test_a_job_that_starts_repairs_now_and_when_the_dead_agent_leaves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -227,7 +227,17 @@ class ConsultRoom:
             consult = Consult(self._wire, self._events, self._caller, identity)
             self._consults[identity] = consult
             self._all.append(consult)
+            self._tasks.start(self._mark(consult), "mark-caller")
         return self._consults[identity]
+
+    async def _mark(self, consult: Consult) -> None:
+        """Tell a later job of the room, in which it could not look for what rings."""
+        room_name = consult.side.wire.room_name
+        own = {marks.CONSULTING: self._wire.agent, marks.CONSULT_ROOM: room_name}
+        try:
+            await self._wire.mark(self._caller, own)
+        except Exception:
+            logger.warning("a caller could not be marked as being transferred")
 
     def _retire(self, identity: str) -> None:
         """Let the room of a leg go, in the background: nobody waits for that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["APART", "BRIDGED", "GATED", "LEG", "OWNER", "PHASE"]
+__all__ = ["APART", "BRIDGED", "CONSULTING", "CONSULT_ROOM", "GATED", "LEG", "OWNER", "PHASE"]
 
 LEG = "livetransfer.leg"
 """On a leg that we dialled: the identity of the caller it is for."""
@@ -12,6 +12,10 @@ PHASE = "livetransfer.phase"
 """On a leg: APART, also while it rings, or BRIDGED."""
 GATED = "livetransfer.gated"
 """On whoever may not subscribe for the moment: the identity of the agent that took it away."""
+CONSULTING = "livetransfer.consulting"
+"""On a caller: the identity of the agent that last opened a consult room for the call."""
+CONSULT_ROOM = "livetransfer.consult_room"
+"""On a caller: the name of that room, which may be gone by now."""
 
 APART = "apart"
 BRIDGED = "bridged"

@@ -1,4 +1,4 @@
-"""Repair: what a crashed worker left in the room: a deaf caller, a leg that rings or is sealed."""
+"""Repair: what a crashed worker left: a deaf caller, a leg that rings or is kept apart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import marks
 from .events import RoomEvents
+from .side_room import is_beside
 from .tasks import Tasks, logger
 from .wire import Wire
 
@@ -64,7 +65,8 @@ class Repair:
         """Repair what there is to repair; return whom it concerned.
 
         Whoever may not hear gets it back; legs that were not bridged are hung up. Bridged parties
-        are left alone: they talk. What a request raises is logged: there may be nothing wrong.
+        are left alone: they talk. A consult room is deleted, and who is in it hung up. What a
+        request raises is logged: there may be nothing wrong.
         """
         async with self._one:
             try:
@@ -86,6 +88,9 @@ class Repair:
         ]
         await asyncio.gather(*map(self._let_hear, deaf))
         await asyncio.gather(*map(self._hang_up, legs))
+        for caller in participants:
+            if self._orphaned(caller, marks.CONSULTING, present):
+                await self._close_consult_room(caller)
         return [p.identity for p in [*deaf, *legs]]
 
     def close(self) -> None:
@@ -119,6 +124,20 @@ class Repair:
             await self._wire.remove(participant.identity)
         except Exception:
             logger.warning("a leg of a crashed worker could not be hung up")
+
+    async def _close_consult_room(self, caller: proto_models.ParticipantInfo) -> None:
+        name = caller.attributes.get(marks.CONSULT_ROOM, "")
+        # A participant may be allowed to change its attributes: no other room is ever touched.
+        if not is_beside(name, self._wire.room_name):
+            return
+        wire = self._wire.elsewhere(name)
+        try:
+            await wire.delete_room()
+            await self._wire.mark(caller.identity, {marks.CONSULTING: "", marks.CONSULT_ROOM: ""})
+        except Exception:
+            logger.warning("the consult room of a crashed worker could not be closed")
+        finally:
+            await wire.aclose()
 
 
 def _apart(participant: proto_models.ParticipantInfo) -> bool:

@@ -17,7 +17,7 @@ from .events import RoomEvents
 from .tasks import Tasks, finish, logger
 from .wire import Wire
 
-__all__ = ["NOBODY", "SideRoom"]
+__all__ = ["NOBODY", "SideRoom", "is_beside"]
 
 NOBODY = "livetransfer-no-agent"
 """An agent's name that no worker has.
@@ -34,6 +34,16 @@ LEAVE_WITHIN = 2.0
 DELETE_AGAIN = (0.2, 0.5, 1.0, None)
 
 
+def is_beside(name: str, room_name: str) -> bool:
+    """Whether `name` can only be that of a side room of the room `room_name`."""
+    return name.startswith(_beside(room_name))
+
+
+def _beside(room_name: str) -> str:
+    # The longest name that servers take by default is 256.
+    return f"{room_name[:200]}-consult-"
+
+
 class SideRoom:
     """One room beside the caller's, from `open` to `aclose`.
 
@@ -42,8 +52,7 @@ class SideRoom:
     """
 
     def __init__(self, wire: Wire) -> None:
-        # The longest name that servers take by default is 256.
-        self.wire = wire.elsewhere(f"{wire.room_name[:200]}-consult-{uuid.uuid4().hex[:12]}")
+        self.wire = wire.elsewhere(_beside(wire.room_name) + uuid.uuid4().hex[:12])
         self.room = rtc.Room()
         self.events = RoomEvents(self.room)
         self._identity = f"{wire.agent}-consult-{uuid.uuid4().hex[:8]}"
