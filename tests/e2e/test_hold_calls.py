@@ -14,6 +14,9 @@ from .switchboard import Switchboard
 SETTLE = 2.0
 """Seconds after the answer: until then the seal may take the music away for a moment."""
 
+IN_FLIGHT = 0.5
+"""Seconds until everything that was on its way has been heard."""
+
 
 @pytest.mark.parametrize(
     "seconds",
@@ -30,6 +33,7 @@ async def test_no_window_is_without_music(switchboard: Switchboard, seconds: flo
     start = time.monotonic()
     await asyncio.sleep(seconds)
     end = time.monotonic()
+    await asyncio.sleep(IN_FLIGHT)
     found = tones.windows_with(call.caller.recording, cast.MUSIC, after=start, before=end)
     gap = tones.longest_gap(call.caller.recording, cast.MUSIC, start, end)
     print(f"{len(found)} windows with music in {end - start:.1f} s; longest gap {gap:.3f} s")
