@@ -196,8 +196,8 @@ class Run(Steps):
         keep(asyncio.create_task(self.loose_ends.run(), name="livetransfer-loose-ends"))
         self.session.restore()
         handle = self.session.speak(action.say) if action.say else None
-        # Where the call is to be ended, nothing but the goodbye or its end may end the music.
-        limit = GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else TAIL_LIMIT
+        # Where the call is to be ended, nothing but a voice or its end may end the music.
+        limit = TAIL_LIMIT + (GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else 0.0)
         tail = keep(asyncio.create_task(self._tail(limit), name="livetransfer-hold-tail"))
         hung_up = False
         if isinstance(action, HangUp):
@@ -210,9 +210,9 @@ class Run(Steps):
                 )
             hung_up = await self._hang_ups.caller()
             self.phases.move(Phase.ENDED if hung_up else Phase.RETURNED)
-            tail.cancel()
-            await asyncio.wait({tail})
             if hung_up:
+                tail.cancel()
+                await asyncio.wait({tail})
                 self.session.close_as_if_caller_left()
         self._claim.release()
         return replace(outcome, hung_up=hung_up, timings=self._timings())

@@ -53,4 +53,10 @@ KEPT: dict[str, Script] = {
     "drained after the human has declined": Script(
         humans=("declines",), events=(((Phase.BRIEFING, 0.3), "session drained"),)
     ),
+    "a caller who was to be hung up, and could not be": Script(
+        kind="cold",
+        refer="busy",
+        fallback="hang up at once",
+        faults=(("hang_up", "fail", 0.0, 1), ("hang_up", "never", 0.0, 2)),
+    ),
 }
