@@ -1,12 +1,16 @@
-"""The servers, which the contract suite and the real calls share."""
+"""The servers, which the contract suite and the real calls share; and how a test run ends."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.stack import Stack, unavailable
+
+_ended: list[int] = []
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
     finally:
         started.stop()
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    _ended.append(int(exitstatus))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Leave without the interpreter's finalization, once LiveKit's native threads have run.
+
+    They call into Python until the process ends. CPython before 3.14 unwinds the stack of such a
+    thread when it finalizes, and native code aborts at that: after tests that have all passed.
+    """
+    if _ended and "livekit.rtc" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_ended[-1])
