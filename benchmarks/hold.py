@@ -4,13 +4,15 @@
 
 All callers are put on hold at the same moment in a fresh process, and stay there for `--short`
 seconds, 200 of them for `--seconds`. Both players play the same clip (livekit-agents' own hold
-music, 55 s) at 48 kHz into the same kind of `rtc.AudioSource`, one for each caller. Nothing is
-published unless LIVETRANSFER_E2E_URL (and _API_KEY, _API_SECRET) names a running LiveKit server:
-then 20 rooms with one track each are measured too, encoding included.
+music, 55 s) at 48 kHz into the same kind of `rtc.AudioSource`, one for each caller. On a LiveKit
+server, from PATH or named by LIVETRANSFER_E2E_URL (and _API_KEY, _API_SECRET), 20 rooms with one
+track each are measured too, encoding included.
 
 - CPU: user and system time of the whole process, native threads included, in percent of a core
-  and per stream. A source costs something even if nobody writes to it (a native thread that wakes
-  up every 10 ms): that floor is measured too, and `cpu_ratio_20_net` is the ratio without it.
+  and per stream, while the music plays. What its beginning takes on top of that (ours decodes the
+  whole clip, once in a process) is said in seconds, and is `start_s`. A source costs something
+  even if nobody writes to it (a native thread that wakes up every 10 ms): that floor is measured
+  too, and `cpu_ratio_20_net` is the ratio without it.
 - Underruns: windows of 20 ms for which a source had nothing queued, from its first frame on.
 - Threads and memory: growth of the process from one stream to all, per stream. Threads beyond the
   source's own, native one are `threads_per_stream`.
@@ -29,9 +31,11 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +45,10 @@ from livekit.agents import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip
 
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.e2e.stack import Stack, unavailable
+
 RATE = 48_000
 QUEUE_MS = 800
 """Of our sources; upstream makes its own, with 400."""
@@ -48,6 +56,7 @@ QUEUE_MS = 800
 WINDOW = 0.02
 SETTLE = 3.0
 URL = "LIVETRANSFER_E2E_URL"
+KEYS = "LIVETRANSFER_E2E_API"
 
 
 @dataclass
@@ -170,13 +179,17 @@ async def measure(who: str, count: int, seconds: float, published: bool) -> dict
     rooms: list[Any] = [await connect(i) if published else Nowhere() for i in range(count)]
     rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)  # loads the library
     await asyncio.sleep(SETTLE)
-    cpu, clock = time.process_time(), time.monotonic()
+    begun = time.process_time()
     kept = await asyncio.gather(*(STARTERS[who](room) for room in rooms))
+    await asyncio.sleep(SETTLE)
+    cpu, clock = time.process_time(), time.monotonic()
     await asyncio.sleep(seconds)
-    cpu, clock = time.process_time() - cpu, time.monotonic() - clock
+    used, clock = time.process_time() - cpu, time.monotonic() - clock
     assert len(kept) == count
+    per_second = used / clock
     return {
-        "cpu": 100 * cpu / clock / count,
+        "cpu": 100 * per_second / count,
+        "start": cpu - begun - SETTLE * per_second,
         "underruns": sum(meter.windows for meter in METERS),
         "lowest": min((meter.lowest for meter in METERS), default=math.inf),
     }
@@ -215,6 +228,7 @@ def run(task: str, who: str, count: int, seconds: float) -> dict[str, float]:
         if who != "nobody":
             least = max(0.0, 1000 * result["lowest"])
             text += f"{result['underruns']:7.0f} underruns, least queued {least:4.0f} ms"
+            text += f", start {result['start']:.2f} s"
     print(f"{who:>9} {task:9} {count:4} streams {seconds:4.0f} s {text}", flush=True)
     return result
 
@@ -241,6 +255,7 @@ def main() -> None:
         "kb_per_stream": round(growth["ours"]["kb"], 1),
         "cpu_ratio_20_net": round((upstream[20]["cpu"] - floor) / (ours[20]["cpu"] - floor), 1),
         "cpu_floor": round(floor, 3),
+        "start_s": round(ours[1]["start"], 2),
         **{f"cpu_{n}": round(ours[n]["cpu"], 3) for n in ours},
         **{f"upstream_cpu_{n}": round(upstream[n]["cpu"], 3) for n in upstream},
         "upstream_underruns_20": upstream[20]["underruns"],
@@ -249,14 +264,32 @@ def main() -> None:
         "published_cpu_20": None,
         "published_upstream_cpu_20": None,
     }
-    if os.environ.get(URL):
-        real = {who: run("published", who, 20, args.short) for who in ("ours", "upstream")}
+    if reason := unavailable():
+        print(f"Nothing was published, so there are no figures for that. {reason}")
+    else:
+        with server():
+            real = {who: run("published", who, 20, args.short) for who in ("ours", "upstream")}
         figures["published_underruns_20"] = real["ours"]["underruns"]
         figures["published_cpu_20"] = round(real["ours"]["cpu"], 3)
         figures["published_upstream_cpu_20"] = round(real["upstream"]["cpu"], 3)
-    else:
-        print(f"{URL} is not set: nothing was published, so there are no figures for that.")
     print(json.dumps(figures))
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """A LiveKit server, named by the environment meanwhile."""
+    if Stack.from_environment() is not None:
+        yield
+        return
+    stack = Stack.start(Path(tempfile.mkdtemp(prefix="hold-")))
+    names = {URL: stack.url, f"{KEYS}_KEY": stack.api_key, f"{KEYS}_SECRET": stack.api_secret}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+        stack.stop()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from .events import HoldSourceFailed, HoldSourceLate, HoldSourceReady
 from .fetch import Fetcher
 from .loop import LoopReader, same_ahead
 from .opening import Opening, open_track
-from .output import FRAME
+from .output import MAX_FRAME
 from .settings import Settings
 from .sources import Track, Url
 from .stream import StreamOpening
@@ -185,7 +185,7 @@ class Director:
         seconds = max(self._settings.rendering.crossfade, ITEM_CHANGE)
         seconds = min(seconds, music.loop.length / rate / 2)
         remaining = (music.loop.end - music.position) / rate
-        due = music.loop.whole and remaining <= seconds + FRAME
+        due = music.loop.whole and remaining <= seconds + MAX_FRAME
         if due and not self._deck.changing and (reader := self._next.reader()) is not None:
             self._take(self._next, reader, seconds)
 

@@ -15,10 +15,14 @@ from livetransfer.control import AudioSink
 
 from ._samples import Samples
 
-__all__ = ["FRAME", "Output"]
+__all__ = ["MAX_FRAME", "Output"]
 
-FRAME = 0.2
-"""Seconds written at a time. Each write costs a round trip through the FFI, whatever its size."""
+SHARE = 0.5
+"""Of a sink's capacity, written at a time. Each write costs a round trip through the FFI, whatever
+its size; what is left in the queue by then covers an event loop that is busy with other things."""
+
+MAX_FRAME = 0.4
+"""Seconds written at a time at most."""
 
 CAPACITY = 0.4
 """Seconds that are queued at most in a sink that does not say how much it takes without waiting.
@@ -29,7 +33,7 @@ other things before the caller hears a gap."""
 MAX_CAPACITY = 1.0
 """Seconds that are queued at most in any sink: what is queued cannot be spoken over any more."""
 
-TICK = 0.05
+TICK = 0.1
 """Seconds between the moments at which calls are written to. All calls of an event loop share
 them, so that it wakes up once for many."""
 
@@ -45,25 +49,31 @@ class Output:
     Args:
         sink: Where to write.
         rate: The sink's, in Hz.
+
+    Attributes:
+        frame: Seconds written at a time.
     """
 
     def __init__(self, sink: AudioSink, rate: int) -> None:
         self._sink, self._rate = sink, rate
         capacity = min(getattr(sink, "capacity", CAPACITY), MAX_CAPACITY)
-        self._ahead = max(TICK, capacity - FRAME - SLACK)
-        self._memory = round((self._ahead + 2 * FRAME) * rate)
+        seconds = min(SHARE * capacity, MAX_FRAME)
+        self.frame = max(1, int(seconds / TICK + SLACK)) * TICK
+        self._ahead = max(TICK, capacity - self.frame - SLACK)
+        self._memory = round((self._ahead + 2 * self.frame) * rate)
         self._loop = asyncio.get_running_loop()
         self._recent: deque[Samples] = deque()
         self._kept = self._hasty = 0
         # The second frames of calls that begin together differ in length, so that they are not all
         # written to in the same moment ever after.
-        self._lengths = [TICK * (1 + next(_count) % round(FRAME / TICK)), FRAME]
+        frame = self.frame
+        self._lengths = [TICK * (1 + next(_count) % round(frame / TICK)), frame]
         self._waiter: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
 
     def next_frame(self) -> int:
         """Return how many samples to write next."""
-        seconds = self._lengths.pop() if self._lengths else FRAME
+        seconds = self._lengths.pop() if self._lengths else self.frame
         return round(seconds * self._rate)
 
     @property
@@ -127,11 +137,11 @@ class Output:
         after, self._after = self._after, []
         for call in after:
             self._loop.call_later(self._sink.queued, call)
-        if self._sink.queued < FRAME / 2 and self._loop.time() - began < FRAME / 4:
+        if self._sink.queued < self.frame / 2 and self._loop.time() - began < self.frame / 4:
             # A sink that takes everything and keeps nothing, perhaps closed: do not run away.
             self._hasty += 1
             if self._hasty > 3:
-                await self.nap(FRAME / 2)
+                await self.nap(self.frame / 2)
         else:
             self._hasty = 0
 

@@ -15,7 +15,7 @@ from .comfort import MAX_LINE, is_text, line_samples
 from .deck import Deck, Line
 from .director import Director
 from .fetch import Fetcher
-from .output import FRAME, Output
+from .output import Output
 from .reminders import Reminders
 from .settings import Settings
 from .sources import Track
@@ -257,7 +257,7 @@ class PlayHandle:
         faded = np.rint(tail * curve).astype(np.int16)
         if now:
             self._output.clear()  # and go on at once, lest there be a hole
-        size = round(FRAME * self._rate)
+        size = round(self._output.frame * self._rate)
         for start in range(0, len(faded), size):
             while self._stop == end and not await self._output.room():
                 pass
@@ -267,7 +267,7 @@ class PlayHandle:
         return dropped
 
     def _rendered(self, count: int) -> Samples:
-        size = round(FRAME * self._rate)
+        size = round(self._output.frame * self._rate)
         parts = [self._deck.render(min(size, count - i)) for i in range(0, count, size)]
         return np.concatenate(parts)
 
