@@ -33,7 +33,7 @@ other things before the caller hears a gap."""
 MAX_CAPACITY = 1.0
 """Seconds that are queued at most in any sink: what is queued cannot be spoken over any more."""
 
-TICK = 0.1
+TICK = 0.2
 """Seconds between the moments at which calls are written to. All calls of an event loop share
 them, so that it wakes up once for many."""
 
@@ -64,17 +64,23 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._recent: deque[Samples] = deque()
         self._kept = self._hasty = 0
-        # The second frames of calls that begin together differ in length, so that they are not all
-        # written to in the same moment ever after.
-        frame = self.frame
-        self._lengths = [TICK * (1 + next(_count) % round(frame / TICK)), frame]
+        # Calls that begin together are not all written to in the same moment ever after.
+        self._slot = next(_count) % round(self.frame / TICK)
+        self._frames = 0
         self._waiter: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
 
     def next_frame(self) -> int:
         """Return how many samples to write next."""
-        seconds = self._lengths.pop() if self._lengths else self.frame
+        self._frames += 1
+        seconds = self._until_a_tick() if self._frames == 2 else self.frame
         return round(seconds * self._rate)
+
+    def _until_a_tick(self) -> float:
+        """Return what to write so that, from now on, a frame is due just when a tick comes."""
+        now = self._loop.time()
+        tick = math.ceil(now / TICK + self._slot) * TICK
+        return max(1, math.floor(100 * (self._ahead - self._sink.queued + tick - now))) / 100
 
     @property
     def queued(self) -> float:
@@ -161,7 +167,7 @@ class Output:
         """Drop what has not been heard yet. What is to be heard instead is written next."""
         self._sink.clear()
         self._recent.clear()
-        self._kept = 0
+        self._kept = self._frames = 0
 
     async def drain(self) -> bool:
         """Wait until all that was written has been heard; return False if woken before."""
