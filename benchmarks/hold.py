@@ -4,9 +4,10 @@
 
 All callers are put on hold at the same moment in a fresh process, and stay there for `--short`
 seconds, 200 of them for `--seconds`. Both players play the same clip (livekit-agents' own hold
-music, 55 s) at 48 kHz into the same kind of `rtc.AudioSource`, one for each caller. On a LiveKit
-server, from PATH or named by LIVETRANSFER_E2E_URL (and _API_KEY, _API_SECRET), 20 rooms with one
-track each are measured too, encoding included.
+music, 55 s) into an `rtc.AudioSource` for each caller, ours with the rate and the queue that a
+transfer uses, upstream's with its own. On a LiveKit server, from PATH or named by
+LIVETRANSFER_E2E_URL (and _API_KEY, _API_SECRET), 20 rooms with one track each are measured too,
+encoding included.
 
 - CPU: user and system time of the whole process, native threads included, in percent of a core
   and per stream, while the music plays. What its beginning takes on top of that (ours decodes the
@@ -43,15 +44,15 @@ from typing import Any
 from livekit import api, rtc
 from livekit.agents import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip
 
+from livetransfer._livekit.audio import MUSIC_QUEUE_MS, SAMPLE_RATE
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.e2e.stack import Stack, unavailable
 
-RATE = 48_000
-QUEUE_MS = 800
-"""Of our sources; upstream makes its own, with 400."""
+RATE, QUEUE_MS = SAMPLE_RATE, MUSIC_QUEUE_MS
+"""Of our sources: what a transfer uses. Upstream makes its own, with 48 kHz and 400 ms."""
 
 WINDOW = 0.02
 SETTLE = 3.0
