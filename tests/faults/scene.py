@@ -196,7 +196,7 @@ class Scene:
         """The task of the tool is cancelled."""
         self._mark()
         if self._tool is not None and not self._tool.done():
-            self.cancelled = self.call.now
+            self.cancelled = self.call.now if self.cancelled is None else self.cancelled
             self._tool.cancel()
 
     def close_session(self, *, drain: bool = False) -> None:
