@@ -22,6 +22,12 @@ from livetransfer import PhaseChanged, TransferEvent
 WANTED = "LIVETRANSFER_LOAD_SAMPLE"
 """Names the file whose presence asks for a sample."""
 
+# A garbage collection may begin on a native thread of the LiveKit SDK that calls into Python; where
+# it frees handles of that SDK, both wait for each other (seen: a worker with jobs in threads stood
+# still for good). So it is left to the thread that takes the samples: the young objects once in a
+# second, all of them with each sample.
+gc.disable()
+
 AFTERWARDS = 1.5
 """Seconds after the caller's hang-up for what the transfer still has to do."""
 
@@ -81,8 +87,12 @@ def open_tasks() -> int:
 
 
 def _sample(wanted: Path) -> None:
+    collected = time.monotonic()
     while True:
         time.sleep(0.1)
+        if time.monotonic() - collected >= 1.0:
+            gc.collect(1)
+            collected = time.monotonic()
         if wanted.exists():
             wanted.unlink()
             report("sample", tasks=open_tasks(), threads=threading.active_count())
