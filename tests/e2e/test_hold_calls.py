@@ -36,6 +36,8 @@ async def test_no_window_is_without_music(switchboard: Switchboard, seconds: flo
     end = time.monotonic()
     await asyncio.sleep(IN_FLIGHT)
     found = tones.windows_with(call.caller.recording, cast.MUSIC, after=start, before=end)
-    steps = np.diff([start, *found, end])
+    steps = np.diff(found)
     print(f"{len(found)} windows with music in {end - start:.1f} s; steps to {max(steps):.3f} s")
     assert max(steps) < 1.5 * tones.WINDOW_S
+    # At both ends a window may lie across the moment.
+    assert max(found[0] - start, end - found[-1]) < 2.5 * tones.WINDOW_S
