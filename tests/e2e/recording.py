@@ -55,7 +55,7 @@ class Recording:
         self._unwrapped = 0
         self._pcm: list[Samples] = []
         self._listeners: list[_Listener] = []
-        self._cached: tuple[Floats, Floats, Floats, Samples] | None = None
+        self._cached: tuple[Floats, Floats, Floats, Samples, Floats] | None = None
 
     def __len__(self) -> int:
         return len(self._pcm)
@@ -100,24 +100,32 @@ class Recording:
             for listener in self._listeners:
                 listener.feed(self._anchors[-1] + clock, row)
 
-    def _analysed(self) -> tuple[Floats, Floats, Floats, Samples]:
+    def _analysed(self) -> tuple[Floats, Floats, Floats, Samples, Floats]:
         if self._cached is None:
             anchors = np.asarray(self._anchors, dtype=np.float64)
-            at = np.asarray(self._clock, dtype=np.float64)
+            clock = np.asarray(self._clock, dtype=np.float64)
+            at = clock
             if len(at):
-                at = at + anchors[np.asarray(self._stretch_of)]
+                at = clock + anchors[np.asarray(self._stretch_of)]
                 pcm = np.stack(self._pcm)
             else:
                 pcm = np.zeros((0, WINDOW), dtype=np.int16)
             order = np.argsort(at, kind="stable")
             pcm = pcm[order]
             rms = np.sqrt(np.mean((pcm / 32768.0) ** 2, axis=1))
-            self._cached = at[order], tones.levels(pcm), rms, pcm
+            self._cached = at[order], tones.levels(pcm), rms, pcm, clock[order]
         return self._cached
 
     def times(self) -> Floats:
         """When each window was heard (time.monotonic), in order."""
         return self._analysed()[0]
+
+    def sent(self) -> Floats:
+        """When each window was sent, in the order of `times`, by the sender's clock (seconds).
+
+        No step of `times` may be taken for a gap: every 10 s they are set by what arrived.
+        """
+        return self._analysed()[4]
 
     def levels(self) -> Floats:
         """Per window the amplitude of each multiple of 50 Hz: see `tones.levels`."""
