@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.e2e.stack import Stack, unavailable
 
+_NO_SERVERS = "NO REAL CALLS ARE TESTED"
 _ended: list[int] = []
 
 
@@ -28,6 +29,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let all that is skipped for want of servers be told in one line."""
+    report = yield
+    if report.skipped and call.excinfo is not None and _NO_SERVERS in str(call.excinfo.value):
+        report.longrepr = (__file__, 1, f"Skipped: {call.excinfo.value}")
+    return report
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
