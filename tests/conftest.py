@@ -8,9 +8,8 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.e2e.stack import Stack, unavailable
+from tests.e2e.stack import NO_REAL_CALLS, Stack, unavailable
 
-_NO_SERVERS = "NO REAL CALLS ARE TESTED"
 _ended: list[int] = []
 
 
@@ -37,7 +36,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let all that is skipped for want of servers be told in one line."""
     report = yield
-    if report.skipped and call.excinfo is not None and _NO_SERVERS in str(call.excinfo.value):
+    if report.skipped and call.excinfo is not None and NO_REAL_CALLS in str(call.excinfo.value):
         report.longrepr = (__file__, 1, f"Skipped: {call.excinfo.value}")
     return report
 

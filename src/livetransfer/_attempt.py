@@ -7,10 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .control import (
-    BridgeMode,
-    Leg,
-)
+from .control import BridgeMode, Leg
 from .destination import Destination
 from .errors import CallControlError
 from .status import TransferStatus

@@ -16,9 +16,7 @@ from ._phases import Phase
 from ._resolve import Claim
 from ._steps import Steps, awaiting
 from ._teardown import Teardown, keep
-from .control import (
-    BridgeMode,
-)
+from .control import BridgeMode
 from .destination import Destination
 from .events import AttemptEnded, TransferEnded
 from .fallback import Fallback, HangUp, Next, Retry, ReturnToAgent, decide

@@ -7,7 +7,7 @@ import time
 
 from . import cast, tones
 from .call import Call
-from .switchboard import TransferCall
+from .switchboard import SPOKEN, TransferCall
 
 
 def leftovers(room: dict[str, int]) -> dict[str, int]:
@@ -39,6 +39,25 @@ async def nobody_but_agents(call: TransferCall, within: float = 5.0) -> None:
             return
         assert time.monotonic() < give_up, f"left behind: {room}"
         await asyncio.sleep(0.05)
+
+
+async def served(call: TransferCall, within: float) -> float:
+    """Ask until an AI answers the caller (after a restart there are two); when that was."""
+    answered = asyncio.ensure_future(call.caller.hears(cast.ANSWER, within=within))
+    while not answered.done():
+        await call.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
+        await asyncio.wait({answered}, timeout=2.0)
+    return answered.result()
+
+
+async def in_order_again(call: TransferCall, *, gone_within: float, served_within: float) -> None:
+    """Nothing of the transfer is left, an AI serves the caller, and his call ends as any other."""
+    await nothing_of_ours(call, within=gone_within)
+    call.caller.quiet()
+    await served(call, served_within)
+    dialled_once(call)
+    await call.caller.hang_up()
+    await nobody_but_agents(call)
 
 
 def dialled_once(call: TransferCall) -> None:

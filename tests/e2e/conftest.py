@@ -15,7 +15,7 @@ from .behaviour import OnRefer, Script
 from .phone import Phone
 from .sip_messages import Credentials
 from .stack import Stack
-from .switchboard import Reports, Switchboard
+from .switchboard import Reports, Switchboard, transfer_reports
 from .worker import Executor, Worker
 
 
@@ -90,12 +90,8 @@ async def worker(stack: Stack, tmp_path: Path) -> AsyncIterator[WorkerFactory]:
 @pytest.fixture(scope="session")
 def transfer_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
     """The worker whose agent transfers callers; it serves all the tests."""
-    made = Worker(
-        stack, f"{__package__}.transfer_agent", "transfer", tmp_path_factory.mktemp("transfer")
-    )
-    made.start()
-    yield Reports(made)
-    made.stop()
+    with transfer_reports(stack, tmp_path_factory.mktemp("transfer")) as reports:
+        yield reports
 
 
 @pytest_asyncio.fixture

@@ -37,6 +37,9 @@ PROGRAMS = {
     "livekit-server": "github.com/livekit/livekit, cmd/server",
     "livekit-sip": "github.com/livekit/sip, cmd/livekit-sip",
 }
+NO_REAL_CALLS = "NO REAL CALLS ARE TESTED"
+"""How the reason begins for which a test is skipped that needs the servers."""
+
 _PREFIX = "LIVETRANSFER_E2E_"
 _HOST = "127.0.0.1"
 _KEY = "devkey"
@@ -57,12 +60,12 @@ def unavailable() -> str | None:
     if absent:
         wanted = "; ".join(f"{program} ({PROGRAMS[program]})" for program in absent)
         return (
-            f"NO REAL CALLS ARE TESTED: not on PATH: {wanted}. "
+            f"{NO_REAL_CALLS}: not on PATH: {wanted}. "
             f"Or set {_PREFIX}URL, see tests/e2e/compose.yaml"
         )
     if not os.environ.get(_PREFIX + "URL") and not connected() and not can_add_interface():
         return (
-            "NO REAL CALLS ARE TESTED: livekit-sip needs an interface beside loopback; "
+            f"{NO_REAL_CALLS}: livekit-sip needs an interface beside loopback; "
             "this host has none, and adding one takes root and `ip` (iproute2)"
         )
     return None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from . import cast, tones
@@ -53,6 +54,15 @@ class Reports:
                 found = Report(**json.loads(line))
                 self._of.setdefault(str(found.fields.get("call")), []).append(found)
         return self._of.get(call, [])
+
+
+@contextmanager
+def transfer_reports(stack: Stack, folder: Path) -> Iterator[Reports]:
+    """A worker whose agent transfers callers, and what its jobs report."""
+    worker = Worker(stack, f"{__package__}.transfer_agent", "transfer", folder)
+    worker.start()
+    yield Reports(worker)
+    worker.stop()
 
 
 class TransferCall:

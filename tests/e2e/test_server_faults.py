@@ -17,16 +17,15 @@ from . import cast, judge, tones
 from .aftermath import (
     dialled_once,
     heard_by_now,
+    in_order_again,
     last,
     nobody_but_agents,
-    nothing_of_ours,
     told,
 )
 from .behaviour import Answer, NeverAnswer
 from .call import Call
 from .stack import Stack, unavailable
-from .switchboard import SPOKEN, Reports, Switchboard, TransferCall
-from .worker import Worker
+from .switchboard import SPOKEN, Reports, Switchboard, TransferCall, transfer_reports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -51,12 +50,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def transfer_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reports]:
-    made = Worker(
-        stack, f"{__package__}.transfer_agent", "transfer", tmp_path_factory.mktemp("transfer")
-    )
-    made.start()
-    yield Reports(made)
-    made.stop()
+    with transfer_reports(stack, tmp_path_factory.mktemp("transfer")) as reports:
+        yield reports
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -193,11 +188,7 @@ async def test_the_server_restarts_on_hold(stack: Stack, switchboard: Switchboar
     outcome = await call.outcome(within=30)
     told("server restarted on hold", status=outcome["status"])
     assert outcome["status"] in ("no_answer", "indeterminate", "failed")
-    await nothing_of_ours(call, within=BACK)
-    await served_by_somebody(call)
-    dialled_once(call)
-    await call.caller.hang_up()
-    await nobody_but_agents(call)
+    await in_order_again(call, gone_within=BACK, served_within=20)
 
 
 async def test_the_server_restarts_in_the_briefing(stack: Stack, switchboard: Switchboard) -> None:
@@ -220,11 +211,7 @@ async def test_the_server_restarts_in_the_briefing(stack: Stack, switchboard: Sw
     outcome = await call.outcome(within=100)
     told("server restarted in the briefing", status=outcome["status"])
     assert outcome["status"] in ("human_left", "failed", "timed_out")
-    await nothing_of_ours(call, within=BACK)
-    await served_by_somebody(call)
-    dialled_once(call)
-    await call.caller.hang_up()
-    await nobody_but_agents(call)
+    await in_order_again(call, gone_within=BACK, served_within=20)
 
 
 async def test_the_server_restarts_while_they_talk(stack: Stack, switchboard: Switchboard) -> None:
@@ -243,15 +230,6 @@ async def test_the_server_restarts_while_they_talk(stack: Stack, switchboard: Sw
     told("and the caller hangs up", the_human_is_hung_up_after=stopped - hung_up)
     assert (await call.told("end")).fields["by"] == "caller"
     await nobody_but_agents(call)
-
-
-async def served_by_somebody(call: TransferCall) -> None:
-    """An AI answers the caller: after a restart there are two."""
-    answered = asyncio.ensure_future(call.caller.hears(cast.ANSWER, within=20))
-    while not answered.done():
-        await call.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
-        await asyncio.wait({answered}, timeout=2.0)
-    answered.result()
 
 
 # livekit-sip is killed: with it goes every phone, and nobody tells them.

@@ -18,13 +18,20 @@ import pytest_asyncio
 from livekit import api
 
 from . import cast, judge, tones
-from .aftermath import dialled_once, last, nobody_but_agents, nothing_of_ours, told
+from .aftermath import (
+    in_order_again,
+    last,
+    nobody_but_agents,
+    nothing_of_ours,
+    served,
+    told,
+)
 from .backoffice import Backoffice
 from .behaviour import Answer, NeverAnswer, Script
 from .call import Call
 from .conftest import WorkerFactory
 from .stack import Stack
-from .switchboard import SPOKEN, Reports, Switchboard, TransferCall
+from .switchboard import Reports, Switchboard, TransferCall
 from .worker import Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -92,22 +99,13 @@ async def mortal(
         yield make
 
 
-async def served_by_the_next(call: TransferCall, within: float = NOTICED) -> float:
-    """Ask until the new AI is heard; when that was."""
-    answered = asyncio.ensure_future(call.caller.hears(cast.ANSWER, within=within))
-    while not answered.done():
-        await call.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
-        await asyncio.wait({answered}, timeout=2.0)
-    return answered.result()
-
-
 async def test_in_the_announcement(mortal: MortalFactory) -> None:
     it = await mortal(Answer())
     await it.call.ask()
     await it.call.caller.hears(cast.ANNOUNCED)
     await it.die()
     assert await it.rescued() == []
-    heard = await served_by_the_next(it.call)
+    heard = await served(it.call, NOTICED)
     told(
         "killed in the announcement",
         the_caller_hears_it_until=last(it.call.caller, cast.ANNOUNCED, it.died),
@@ -133,11 +131,7 @@ async def test_while_it_rings(mortal: MortalFactory) -> None:
         the_phone_rings_until=it.since(stopped.at),
     )
     assert stopped.detail == "CANCEL"
-    await nothing_of_ours(it.call)
-    await served_by_the_next(it.call)
-    dialled_once(it.call)
-    await it.call.caller.hang_up()
-    await nobody_but_agents(it.call)
+    await in_order_again(it.call, gone_within=5.0, served_within=NOTICED)
 
 
 @pytest.mark.parametrize("human", [NeverAnswer(), Answer(after=0.5)], ids=["rings", "briefed"])
@@ -154,11 +148,7 @@ async def test_with_a_human_in_a_consult_room(mortal: MortalFactory, human: Scri
     assert await it.rescued() == []
     stopped = await phone.wait("ended", NOTICED)
     told("killed with a consult room", the_human_is_hung_up_after=it.since(stopped.at))
-    await nothing_of_ours(it.call)
-    await served_by_the_next(it.call)
-    dialled_once(it.call)
-    await it.call.caller.hang_up()
-    await nobody_but_agents(it.call)
+    await in_order_again(it.call, gone_within=5.0, served_within=NOTICED)
 
 
 async def test_answered_when_nobody_is_there_any_more(mortal: MortalFactory) -> None:
@@ -179,12 +169,7 @@ async def test_answered_when_nobody_is_there_any_more(mortal: MortalFactory) -> 
         he_heard_the_caller_for=judge.heard(human, [cast.CALLER], answered) / 1000,
     )
     assert judge.heard(human, [*cast.OF_AI, cast.MUSIC], answered) == 0
-    await nothing_of_ours(it.call)
-    it.call.caller.quiet()
-    await served_by_the_next(it.call)
-    dialled_once(it.call)
-    await it.call.caller.hang_up()
-    await nobody_but_agents(it.call)
+    await in_order_again(it.call, gone_within=5.0, served_within=NOTICED)
 
 
 async def test_in_the_briefing(mortal: MortalFactory) -> None:
@@ -207,12 +192,7 @@ async def test_in_the_briefing(mortal: MortalFactory) -> None:
     )
     assert human.ended_by == "them"
     judge.voices_apart(it.call.caller, human, stopped.at)
-    await nothing_of_ours(it.call)
-    it.call.caller.quiet()
-    await served_by_the_next(it.call)
-    dialled_once(it.call)
-    await it.call.caller.hang_up()
-    await nobody_but_agents(it.call)
+    await in_order_again(it.call, gone_within=5.0, served_within=NOTICED)
 
 
 async def test_with_a_caller_who_was_just_made_deaf(mortal: MortalFactory) -> None:
@@ -226,7 +206,7 @@ async def test_with_a_caller_who_was_just_made_deaf(mortal: MortalFactory) -> No
     assert await it.caller_is_deaf()
     assert await it.rescued() == [], "the dead agent is still in the room"
     stopped = await human.wait("ended", NOTICED)
-    heard = await served_by_the_next(it.call)
+    heard = await served(it.call, NOTICED)
     told(
         "killed with a deaf caller",
         the_caller_hears_music_until=last(it.call.caller, cast.MUSIC, it.died),
