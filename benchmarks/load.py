@@ -1,15 +1,14 @@
 """Many transfers at the same time in one worker, on real calls: do all end as scripted?
 
-    python benchmarks/load.py [--calls 200] [--at-once 20] [--within 5] [--executor thread]
+    python benchmarks/load.py [--calls 200] [--at-once 20] [--every 1.5] [--executor thread]
 
 redis-server, livekit-server and livekit-sip on loopback, one worker, and SIP phones in this
 process; the models are scripted, with the delays of usual cloud ones. Half of the calls are
 accepted and end with the caller's hang-up; the others are declined, busy, not answered, left by
-the caller while it rings, or cancelled by the agent's code. They are made in waves of `--at-once`:
-when all callers of a wave have been greeted, they ask for a person, within `--within` seconds, and
-those who get one talk until the last call of the wave has got as far. After each wave, when all
-jobs have ended, the worker is looked at: its open tasks, its threads, the memory of all its
-processes.
+the caller while it rings, or cancelled by the agent's code. Every `--every` seconds a caller asks
+for a person, unless `--at-once` transfers are under way, talking included; who got a person talks
+for as long as it takes to have that many. In rounds of 50: after each, when all jobs have ended,
+the worker is looked at: its open tasks, its threads, the memory of all its processes.
 
 `--executor thread` runs all jobs in the worker's one process, so that a leak would show there;
 `process`, livekit-agents' default, gives each job a process of its own.
@@ -30,13 +29,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -59,33 +59,49 @@ WANTED = "LIVETRANSFER_LOAD_SAMPLE"
 RING = 2.2
 PATIENT = 30.0
 QUIET: dict[str, object] = {"announcement": None, "ring_timeout": 25}
-FLAT_AFTER = 50
+ROUND = 50
 COLUMNS = ("briefing", "bridge", "hang_up", "cancelled", "voice")
 
 Figures = dict[str, float]
 
 
-class Meeting:
-    """Where the calls of a wave wait for each other."""
+class Crowd:
+    """The transfers that are under way, and how many there were over time."""
 
-    def __init__(self, size: int, patience: float) -> None:
-        self._missing, self._patience = size, patience
-        self._complete = asyncio.Event()
+    def __init__(self, size: int, every: float) -> None:
+        self.most = 0
+        self._every, self._next = every, 0.0
+        self._places = asyncio.Semaphore(size)
+        self._turns = asyncio.Lock()
+        self._now = 0
+        self._changes: list[tuple[float, int]] = []
 
-    async def passed(self) -> None:
-        """Arrive, and wait for the others."""
-        self.skip()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._complete.wait(), self._patience)
+    @contextlib.asynccontextmanager
+    async def one_more(self) -> AsyncIterator[None]:
+        """Begin when it is one's turn and there is room for one."""
+        async with self._turns:
+            await self._places.acquire()
+            await asyncio.sleep(self._next - time.monotonic())
+            self._next = time.monotonic() + self._every
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+            self._places.release()
 
-    def skip(self) -> None:
-        """Arrive, and do not wait."""
-        self._missing -= 1
-        if self._missing <= 0:
-            self._complete.set()
+    def _change(self, by: int) -> None:
+        self._now += by
+        self.most = max(self.most, self._now)
+        self._changes.append((time.monotonic(), self._now))
+
+    def seconds_at(self, least: int) -> float:
+        """For how long at least that many were under way."""
+        pairs = itertools.pairwise(self._changes)
+        return sum(end - start for (start, there), (end, _) in pairs if there >= least)
 
 
-Play = Callable[[TransferCall, Meeting], Awaitable[Figures]]
+Play = Callable[[TransferCall, float], Awaitable[Figures]]
 
 
 def after(call: Call, pitch: int, moment: float) -> float:
@@ -119,7 +135,7 @@ async def left(call: TransferCall, human: Call) -> Figures:
     return {"hang_up": (await ended).at - began}
 
 
-async def accepted(call: TransferCall, there: Meeting) -> Figures:
+async def accepted(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     call.caller.tone(cast.CALLER)
     answered = (await human.wait("answered")).at
@@ -132,14 +148,14 @@ async def accepted(call: TransferCall, there: Meeting) -> Figures:
     known = (await call.told("verdict", PATIENT)).at
     await asyncio.gather(call.caller.hears(cast.HUMAN, PATIENT), human.hears(cast.CALLER, PATIENT))
     found["bridge"] = max(after(call.caller, cast.HUMAN, known), after(human, cast.CALLER, known))
-    await there.passed()
+    await asyncio.sleep(talk)
     await status(call, "bridged")
     found |= await left(call, human)
     await call.told("end", PATIENT, by="caller")
     return found
 
 
-async def declined(call: TransferCall, there: Meeting) -> Figures:
+async def declined(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENT))
     await human.hears(cast.BRIEFING, PATIENT)
@@ -150,21 +166,21 @@ async def declined(call: TransferCall, there: Meeting) -> Figures:
     return {}
 
 
-async def busy(call: TransferCall, there: Meeting) -> Figures:
+async def busy(call: TransferCall, talk: float) -> Figures:
     await call.caller.hears(cast.SORRY, PATIENT)
     await status(call, "busy")
     await served(call)
     return {}
 
 
-async def not_answered(call: TransferCall, there: Meeting) -> Figures:
+async def not_answered(call: TransferCall, talk: float) -> Figures:
     await call.caller.hears(cast.SORRY, PATIENT)
     await status(call, "no_answer")
     await served(call)
     return {}
 
 
-async def leaves(call: TransferCall, there: Meeting) -> Figures:
+async def leaves(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     await call.phase("ringing", PATIENT)
     found = await left(call, human)
@@ -172,7 +188,7 @@ async def leaves(call: TransferCall, there: Meeting) -> Figures:
     return found
 
 
-async def cancelled(call: TransferCall, there: Meeting) -> Figures:
+async def cancelled(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     began = (await call.told("cancel", PATIENT)).at
     done = await call.told("cancelled", PATIENT)
@@ -202,44 +218,32 @@ def scripts() -> list[tuple[str, Script, Play, dict[str, object]]]:
     ]
 
 
-class Wave:
-    """What the calls of one wave have in common."""
-
-    def __init__(self, size: int, within: float) -> None:
-        self.greeted, self.talking = Meeting(size, 90), Meeting(size, 60)
-        self._turns = iter([within * index / size for index in range(size)])
-
-    def turn(self) -> float:
-        """Seconds until the next one asks."""
-        return next(self._turns)
-
-
 class Load:
     """Calls, and what became of them."""
 
-    def __init__(self, stack: Stack, worker: Worker, wanted: Path, within: float) -> None:
+    def __init__(self, stack: Stack, worker: Worker, wanted: Path) -> None:
         self._stack, self._worker, self._wanted = stack, worker, wanted
         self._reports = Reports(worker)
-        self._starting, self._within = asyncio.Semaphore(3), within
+        self._starting = asyncio.Semaphore(2)
         self.failed: list[str] = []
         self.ended: Counter[str] = Counter()
         self.samples: list[dict[str, Any]] = []
 
     async def one(
-        self, nth: int, figures: dict[str, list[float]], wave: Wave | None = None
+        self, nth: int, figures: dict[str, list[float]], crowd: Crowd, talk: float = 1.0
     ) -> None:
         """One call, with an operator's account of its own."""
         name, human, play, options = scripts()[nth % 10]
         step = {"kind": "warm", "options": options, "cancel": name == "cancelled"}
-        wave = wave or Wave(1, 0.0)
         try:
             async with Backoffice.open(self._stack) as office, AsyncExitStack() as exits:
                 board = Switchboard(self._stack, office, self._reports, exits)
-                call = await self._greeted(board, human, step)
-                await wave.greeted.passed()
-                await asyncio.sleep(wave.turn())
+                # A few at a time: how a worker starts many jobs at once is not what is measured.
+                async with self._starting:
+                    call = await board.call([human], transfers=[step])
+                    await exits.enter_async_context(crowd.one_more())
                 await call.ask()
-                found = await asyncio.wait_for(play(call, wave.talking), 150)
+                found = await asyncio.wait_for(play(call, talk), 100 + talk)
                 for key, value in found.items():
                     figures[key].append(value)
         except Exception as error:
@@ -248,27 +252,25 @@ class Load:
             print(self.failed[-1], file=sys.stderr, flush=True)
         else:
             self.ended[name] += 1
-        if play is not accepted:
-            wave.talking.skip()
 
-    async def _greeted(
-        self, board: Switchboard, human: Script, step: dict[str, object]
-    ) -> TransferCall:
-        """A few at a time: how a worker starts many jobs at once is not what is measured."""
-        async with self._starting:
-            return await board.call([human], transfers=[step])
-
-    async def wave(self, first: int, size: int, figures: dict[str, list[float]]) -> None:
-        """Calls that are all there before the first asks."""
-        wave, began, used = Wave(size, self._within), time.monotonic(), self._cpu()
-        await asyncio.gather(*(self.one(first + i, figures, wave) for i in range(size)))
+    async def round(
+        self, calls: range, figures: dict[str, list[float]], at_once: int, every: float
+    ) -> None:
+        """Some calls, so many at once; then the worker is looked at."""
+        crowd = Crowd(at_once, every)
+        began, used = time.monotonic(), self._cpu()
+        # Half of them talk: that keeps the number up until the last has begun.
+        talk = 2 * at_once * every
+        await asyncio.gather(*(self.one(nth, figures, crowd, talk) for nth in calls))
         took = time.monotonic() - began
         cores = {name: round((now - used[name]) / took, 2) for name, now in self._cpu().items()}
-        await self.look(first + size)
-        self.samples[-1]["cores"] = cores
-        print(
-            f"{first + size:4} calls, {took:.1f} s", self.samples[-1], file=sys.stderr, flush=True
-        )
+        await self.look(calls.stop)
+        self.samples[-1] |= {
+            "cores": cores,
+            "most": crowd.most,
+            "seconds_at_most": round(crowd.seconds_at(crowd.most), 1),
+        }
+        print(f"{calls.stop:4} calls, {took:.1f} s", self.samples[-1], file=sys.stderr, flush=True)
 
     def _cpu(self) -> dict[str, float]:
         """Seconds of CPU that each of those who take part has used."""
@@ -314,7 +316,7 @@ def described(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 async def measure(
-    calls: int, at_once: int, within: float, alone: int, executor: str
+    calls: int, at_once: int, every: float, alone: int, executor: str
 ) -> dict[str, object]:
     """Run it all."""
     folder = Path(tempfile.mkdtemp(prefix="load-"))
@@ -331,23 +333,25 @@ async def measure(
     )
     try:
         await worker.start_async()
-        load = Load(stack, worker, wanted, within)
+        load = Load(stack, worker, wanted)
         unloaded: dict[str, list[float]] = defaultdict(list)
         for index in range(alone):
             # An accepted call and one that is cancelled or left, in turn.
-            await load.one((0, 9, 0, 7)[index % 4], unloaded)
+            await load.one((0, 9, 0, 7)[index % 4], unloaded, Crowd(1, 0.0))
         loaded: dict[str, list[float]] = defaultdict(list)
         load.ended.clear()
-        for first in range(0, calls, at_once):
-            await load.wave(first, min(at_once, calls - first), loaded)
+        for first in range(0, calls, ROUND):
+            nths = range(first, min(first + ROUND, calls))
+            await load.round(nths, loaded, at_once, every)
     finally:
         await worker.stop_async()
         stack.stop()
-    settled = [sample for sample in load.samples if sample["calls"] >= min(FLAT_AFTER, calls)]
+    settled = [sample for sample in load.samples if sample["calls"] >= min(ROUND, calls)]
     return {
         "calls": calls,
         "at_once": at_once,
         "executor": executor,
+        "most_under_way": max(sample["most"] for sample in load.samples),
         "as_scripted": sum(load.ended.values()),
         "ended": dict(load.ended),
         "failed": load.failed,
@@ -365,14 +369,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=20)
-    parser.add_argument("--within", type=float, default=5.0, help="seconds in which all ask")
+    parser.add_argument("--every", type=float, default=1.5, help="seconds from one to the next")
     parser.add_argument("--alone", type=int, default=12, help="calls one at a time, before")
     parser.add_argument("--executor", choices=("thread", "process"), default="thread")
     given = parser.parse_args()
     if reason := unavailable():
         sys.exit(reason)
     found = asyncio.run(
-        measure(given.calls, given.at_once, given.within, given.alone, given.executor)
+        measure(given.calls, given.at_once, given.every, given.alone, given.executor)
     )
     print(f"{'in s: median / p99 (calls)':28}" + "".join(f"{each:>24}" for each in COLUMNS))
     for name, row in (
@@ -385,9 +389,10 @@ def main() -> None:
             for c in COLUMNS
         )
         print(f"{name:28}" + "".join(f"{cell:>24}" for cell in cells))
+    print(f"under way at the same time: {found['most_under_way']}")
     print(f"as scripted: {found['as_scripted']} of {found['calls']}; {found['ended']}")
     for what in ("tasks", "threads", "MiB"):
-        print(f"{what} of the worker after {FLAT_AFTER} calls and at the end: {found[what]}")
+        print(f"{what} of the worker after {ROUND} calls and at the end: {found[what]}")
     print(json.dumps(found))
 
 

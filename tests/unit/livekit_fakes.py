@@ -34,6 +34,10 @@ _SIDS = itertools.count()
 class FakePublication:
     sid: str
     kind: int = rtc.TrackKind.KIND_AUDIO
+    subscribed: bool = True
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        self.subscribed = subscribed
 
 
 @dataclass

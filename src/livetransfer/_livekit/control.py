@@ -6,10 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from livekit import rtc
 
-from livetransfer.control import AudioSink, BridgeMode, ControlEvent, Conversation, Leg
+from livetransfer.control import (
+    AudioSink,
+    BridgeMode,
+    ControlEvent,
+    Conversation,
+    Leg,
+    LegLeft,
+)
 from livetransfer.destination import Destination
 
 from .audio import open_sink
+from .earshot import Earshot
 from .events import RoomEvents
 from .joining import Joining
 from .keys import send_keys
@@ -40,6 +48,8 @@ class LiveKitControl:
         self._joining = joining
         self._tasks = Tasks()
         self._closed = False
+        self._earshot = Earshot(events.room)
+        self._unsubscribe = events.subscribe(self._on_event)
         self._repair = Repair(wire, events, self._tasks)
         self._repair.start()
 
@@ -78,9 +88,12 @@ class LiveKitControl:
 
         See [`CallControl.dial`][livetransfer.control.CallControl.dial].
         """
-        return await self._joining.dial(
+        leg = await self._joining.dial(
             destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
         )
+        if not sealed:
+            self._earshot.leave(self._caller.identity, identity)
+        return leg
 
     async def open_conversation(self, identity: str) -> Conversation:
         """Open a line to the leg `identity`, which may not have been dialled yet.
@@ -106,15 +119,21 @@ class LiveKitControl:
         Raises:
             SealFailed: It is not certain that they do not hear each other.
         """
+        self._earshot.come_back()
         await self._joining.seal(leg)
 
     async def bridge(self, leg: Leg) -> BridgeMode:
         """Let `leg` and the caller hear each other; return how.
 
+        From then on the agent does not receive them, until one leaves; only a relay has to.
+
         Raises:
             BridgeFailed: They could not be joined; both are still there, apart.
         """
-        return await self._joining.bridge(leg)
+        mode = await self._joining.bridge(leg)
+        if mode != "relay":
+            self._earshot.leave(self._caller.identity, leg.identity)
+        return mode
 
     async def refer(
         self,
@@ -172,8 +191,15 @@ class LiveKitControl:
         self._closed = True
         await finish(self._close(), 15.0)
 
+    def _on_event(self, event: ControlEvent) -> None:
+        others = self._earshot.away - {self._caller.identity}
+        if isinstance(event, LegLeft) and event.identity in others:
+            self._earshot.come_back()
+
     async def _close(self) -> None:
         self._repair.close()
+        self._unsubscribe()
+        self._earshot.come_back()
         try:
             await self._joining.aclose()
             await self._tasks.aclose(0.0)
