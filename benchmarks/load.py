@@ -58,6 +58,7 @@ WANTED = "LIVETRANSFER_LOAD_SAMPLE"
 
 RING = 2.2
 PATIENT = 30.0
+NO_ANSWER = 6.0
 QUIET: dict[str, object] = {"announcement": None, "ring_timeout": 25}
 ROUND = 50
 COLUMNS = ("briefing", "bridge", "hang_up", "cancelled", "voice")
@@ -135,6 +136,18 @@ async def left(call: TransferCall, human: Call) -> Figures:
     return {"hang_up": (await ended).at - began}
 
 
+async def understood(party: Call, tone: int, done: Callable[[], Awaitable[object]]) -> None:
+    """Say something, and again as people do who get no answer, until `done` returns."""
+    waiting = asyncio.ensure_future(done())
+    try:
+        while not waiting.done():
+            await party.say(tones.tone(tone, SPOKEN))
+            await asyncio.wait({waiting}, timeout=NO_ANSWER)
+        waiting.result()
+    finally:
+        waiting.cancel()
+
+
 async def accepted(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     call.caller.tone(cast.CALLER)
@@ -142,8 +155,7 @@ async def accepted(call: TransferCall, talk: float) -> Figures:
     await human.hears(cast.BRIEFING, PATIENT)
     found = {"briefing": after(human, cast.BRIEFING, answered)}
     await asyncio.sleep(0.5)
-    said = human.say(tones.tone(cast.YES, SPOKEN))
-    await said
+    await understood(human, cast.YES, lambda: call.told("verdict", PATIENT))
     human.tone(cast.HUMAN)
     known = (await call.told("verdict", PATIENT)).at
     await asyncio.gather(call.caller.hears(cast.HUMAN, PATIENT), human.hears(cast.CALLER, PATIENT))
@@ -159,7 +171,7 @@ async def declined(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENT))
     await human.hears(cast.BRIEFING, PATIENT)
-    await human.say(tones.tone(cast.NO, SPOKEN))
+    await understood(human, cast.NO, lambda: call.told("verdict", PATIENT))
     await sorry
     await status(call, "declined")
     await served(call)
@@ -242,7 +254,8 @@ class Load:
                 async with self._starting:
                     call = await board.call([human], transfers=[step])
                     await exits.enter_async_context(crowd.one_more())
-                await call.ask()
+                told = call.told
+                await understood(call.caller, cast.ASK, lambda: told("phase", PATIENT))
                 found = await asyncio.wait_for(play(call, talk), 100 + talk)
                 for key, value in found.items():
                     figures[key].append(value)

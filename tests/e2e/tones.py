@@ -9,6 +9,7 @@ and 0.03, twenty decibels below, is where a tone counts as heard.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,15 @@ def levels(windows: Samples) -> Floats:
 
     `windows` has one window per row; column `k` of the result stands for `k * 50` Hz.
     """
-    size = windows.shape[-1]
-    weight = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    spectrum = np.fft.rfft(windows * (weight / 32768.0), axis=-1)
-    return np.asarray(np.abs(spectrum) * (2.0 / weight.sum()), dtype=np.float64)
+    spectrum = np.fft.rfft(windows * _weight(windows.shape[-1]), axis=-1)
+    return np.asarray(np.abs(spectrum), dtype=np.float64)
+
+
+@functools.lru_cache
+def _weight(size: int) -> Floats:
+    """Hann, so that a sine of full scale has the level 1.0."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    return np.asarray(hann * (2.0 / hann.sum() / 32768.0), dtype=np.float64)
 
 
 def column(frequency: int) -> int:
