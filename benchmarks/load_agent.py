@@ -14,6 +14,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import JobContext, RunContext, StopResponse
 from livekit.agents.llm import function_tool
+from livekit.rtc._ffi_client import FfiClient
 from tests.e2e.transfer_agent import Tell, TransferAgent, prepare, serve, tell_event
 from tests.e2e.worker import report
 
@@ -21,6 +22,11 @@ from livetransfer import PhaseChanged, TransferEvent
 
 WANTED = "LIVETRANSFER_LOAD_SAMPLE"
 """Names the file whose presence asks for a sample."""
+
+# Two jobs in threads that are the first at the same moment would each make a client of the native
+# library, and one of the two would never hear from it again (seen: 15 s later the library gave up,
+# and with it the whole process).
+FfiClient.instance  # noqa: B018
 
 # A garbage collection may begin on a native thread of the LiveKit SDK that calls into Python; where
 # it frees handles of that SDK, both wait for each other (seen: a worker with jobs in threads stood
