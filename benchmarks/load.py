@@ -1,6 +1,6 @@
 """Many transfers at the same time in one worker, on real calls: do all end as scripted?
 
-    python benchmarks/load.py [--calls 200] [--at-once 20] [--every 1.5] [--executor thread]
+    python benchmarks/load.py [--calls 200] [--at-once 20] [--every 3] [--executor process]
 
 redis-server, livekit-server and livekit-sip on loopback, one worker, and SIP phones in this
 process; the models are scripted, with the delays of usual cloud ones. Half of the calls are
@@ -382,9 +382,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=20)
-    parser.add_argument("--every", type=float, default=1.5, help="seconds from one to the next")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds from one to the next")
     parser.add_argument("--alone", type=int, default=12, help="calls one at a time, before")
-    parser.add_argument("--executor", choices=("thread", "process"), default="thread")
+    parser.add_argument("--executor", choices=("thread", "process"), default="process")
     given = parser.parse_args()
     if reason := unavailable():
         sys.exit(reason)

@@ -77,6 +77,39 @@ async def test_our_reconnection_leaks_nothing_and_is_no_loss(
     await music.aclose()
 
 
+def received(rig: LiveKitRig) -> set[str]:
+    """Whose voice the agent's connection receives."""
+    return {
+        participant.identity
+        for participant in rig.room.remote_participants.values()
+        if any(publication.subscribed for publication in participant.track_publications.values())
+    }
+
+
+async def receives(rig: LiveKitRig, *identities: str, within: float = 3.0) -> None:
+    """Wait until the agent's connection receives these voices and no other."""
+    give_up = time.monotonic() + within
+    while received(rig) != set(identities):
+        assert time.monotonic() < give_up, f"it receives {received(rig)}"
+        await asyncio.sleep(0.02)
+
+
+async def test_the_agent_receives_nobody_who_is_bridged(rig: LiveKitRig) -> None:
+    leg = await answered(rig)
+    await receives(rig, CALLER, leg.identity)
+    await rig.control.bridge(leg)
+    await asyncio.gather(rig.hears("caller", "human"), rig.hears("human", "caller"))
+    await receives(rig)
+    await rig.room.simulate_scenario(Scenario.SIMULATE_FULL_RECONNECT)
+    await rig.run(1.0)
+    await receives(rig, within=6.0)
+    rig.forget()
+    await rig.run(0.5)
+    assert min(rig.heard("caller", "human"), rig.heard("human", "caller")) > 350
+    await rig.hang_up("human")
+    await receives(rig, CALLER)
+
+
 async def test_music_goes_on_while_something_holds_up_the_event_loop(rig: LiveKitRig) -> None:
     clip = 0.2 * np.sin(2 * np.pi * TONES["music"] * np.arange(24_000) / 24_000)
     sink = await rig.control.open_audio([CALLER])

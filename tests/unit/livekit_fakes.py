@@ -121,6 +121,7 @@ class FakeRoom:
         publication = FakePublication(sid)
         participant.track_publications[sid] = publication
         self.emit("track_published", publication, participant)
+        self.emit("track_subscribed", object(), publication, participant)
 
 
 class FakeWire:

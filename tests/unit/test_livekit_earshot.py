@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from livekit import rtc
 
 from livetransfer._livekit.control import LiveKitControl
 from livetransfer.control import BridgeMode, Leg
@@ -59,7 +60,8 @@ async def scene() -> AsyncIterator[Scene]:
     control = LiveKitControl(wire, events, "caller", joining)
     yield Scene(room, control, joining)
     await control.aclose()
-    assert not room.handlers["track_published"], "a handler was left on the room"
+    left = room.handlers["track_published"] + room.handlers["track_subscribed"]
+    assert not left, "a handler was left on the room"
 
 
 async def test_after_the_bridge_nothing_is_received(scene: Scene) -> None:
@@ -68,6 +70,24 @@ async def test_after_the_bridge_nothing_is_received(scene: Scene) -> None:
     assert scene.received() == {"TR_caller": False, "TR_human": False, "TR_agent-briefing": True}
     scene.room.publish("caller", "TR_new")
     assert not scene.received()["TR_new"]
+
+
+async def test_a_new_connection_of_ours_receives_nothing_either(scene: Scene) -> None:
+    await scene.control.bridge(HUMAN)
+    for identity in ("caller", "human"):
+        scene.room.leave(identity, rtc.DisconnectReason.UNKNOWN_REASON)
+        scene.room.join(identity)
+        scene.room.publish(identity, f"TR_{identity}")
+    assert scene.received() == {"TR_agent-briefing": True, "TR_caller": False, "TR_human": False}
+
+
+async def test_code_that_subscribes_again_is_left_alone(scene: Scene) -> None:
+    await scene.control.bridge(HUMAN)
+    caller = scene.room.remote_participants["caller"]
+    publication = caller.track_publications["TR_caller"]
+    publication.set_subscribed(True)
+    scene.room.emit("track_subscribed", object(), publication, caller)
+    assert scene.received()["TR_caller"]
 
 
 async def test_after_an_unsealed_dial_neither(scene: Scene) -> None:

@@ -21,12 +21,16 @@ class Earshot:
         self._room = room
         self.away: frozenset[str] = frozenset()
         self._dropped: set[str] = set()
+        # Published anew, by them or because our own connection is a new one: the server subscribes
+        # us to it, whatever was asked before that (measured). Once: code may subscribe again.
+        self._coming: set[str] = set()
 
     def leave(self, *identities: str) -> None:
         """Receive nothing of `identities` from now on, whatever they publish yet."""
         self.come_back()
         self.away = frozenset(identities)
-        self._room.on("track_published", self._on_track)
+        self._room.on("track_published", self._on_published)
+        self._room.on("track_subscribed", self._on_subscribed)
         for participant in self._there():
             for publication in participant.track_publications.values():
                 if publication.subscribed:
@@ -36,13 +40,15 @@ class Earshot:
         """Receive again what `leave` dropped. Idempotent."""
         if not self.away:
             return
-        self._room.off("track_published", self._on_track)
+        self._room.off("track_published", self._on_published)
+        self._room.off("track_subscribed", self._on_subscribed)
         for participant in self._there():
             for sid, publication in participant.track_publications.items():
                 if sid in self._dropped:
                     publication.set_subscribed(True)
         self.away = frozenset()
         self._dropped.clear()
+        self._coming.clear()
 
     def _there(self) -> list[rtc.RemoteParticipant]:
         if not self._room.isconnected():
@@ -54,8 +60,18 @@ class Earshot:
         self._dropped.add(publication.sid)
         publication.set_subscribed(False)
 
-    def _on_track(
+    def _on_published(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         if participant.identity in self.away:
+            self._coming.add(publication.sid)
+
+    def _on_subscribed(
+        self,
+        _track: rtc.RemoteTrack,
+        publication: rtc.RemoteTrackPublication,
+        _participant: rtc.RemoteParticipant,
+    ) -> None:
+        if publication.sid in self._coming:
+            self._coming.remove(publication.sid)
             self._drop(publication)
