@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._repair import repair
+from ._repair import caller_of, repair
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
@@ -92,6 +92,7 @@ __all__ = [
     "WarmTransferFailure",
     "WarmTransferResult",
     "WarmTransferTask",
+    "caller_of",
     "repair",
 ]
 

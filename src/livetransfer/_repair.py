@@ -1,4 +1,4 @@
-"""repair: puts right what a worker that died in the middle of a transfer left in the room."""
+"""For a job that starts in a room where a worker may have died in the middle of a transfer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from livekit import rtc
 
 from .control import current_control
 
-__all__ = ["repair"]
+__all__ = ["caller_of", "repair"]
 
 
 async def repair(room: rtc.Room) -> list[str]:
@@ -30,3 +30,23 @@ async def repair(room: rtc.Room) -> list[str]:
     from . import _livekit
 
     return await _livekit.repair_room(room)
+
+
+def caller_of(room: rtc.Room) -> str | None:
+    """Return the identity of the caller in `room`: the only party that no transfer has dialled.
+
+    A session links itself to whoever is first among the parties in its room. Where a transfer was
+    under way, that may be the human who was dialled: the session would listen to him, and be
+    without anybody when he leaves. So start it with
+    ``RoomOptions(participant_identity=caller_of(ctx.room) or NOT_GIVEN)``.
+
+    Args:
+        room: The connected room of the job.
+
+    None where nobody has joined yet, or where there are several.
+    """
+    if current_control.get() is not None:
+        return None
+    from . import _livekit
+
+    return _livekit.only_party(room)

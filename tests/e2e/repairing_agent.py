@@ -17,4 +17,5 @@ async def entrypoint(ctx: JobContext) -> None:
     await ctx.connect()
     found = await livetransfer.repair(ctx.room)
     report("repaired", call=json.loads(ctx.job.metadata)["call"], found=found)
-    await transfer_agent.entrypoint(ctx)
+    caller = livetransfer.caller_of(ctx.room)
+    await transfer_agent.serve(ctx, transfer_agent.TransferAgent, caller)

@@ -192,6 +192,7 @@ async def test_in_the_briefing(mortal: MortalFactory) -> None:
     )
     assert human.ended_by == "them"
     judge.voices_apart(it.call.caller, human, stopped.at)
+    assert judge.heard(human, [cast.GREETING], it.died) == 0, "the next AI greets the caller"
     await in_order_again(it.call, gone_within=5.0, served_within=NOTICED)
 
 

@@ -12,8 +12,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from livekit.agents import Agent, AgentSession, JobContext, RunContext, TurnHandlingOptions
+from livekit.agents import (
+    NOT_GIVEN,
+    Agent,
+    AgentSession,
+    JobContext,
+    RunContext,
+    TurnHandlingOptions,
+)
 from livekit.agents.llm import function_tool
+from livekit.agents.voice.room_io import RoomOptions
 
 from livetransfer import (
     AttemptEnded,
@@ -136,8 +144,12 @@ async def entrypoint(ctx: JobContext) -> None:
     await serve(ctx, TransferAgent)
 
 
-async def serve(ctx: JobContext, agent: Callable[[Tell, list[dict[str, Any]]], Agent]) -> None:
-    """Greet, and leave the rest to `agent`, which is given the plan."""
+async def serve(
+    ctx: JobContext,
+    agent: Callable[[Tell, list[dict[str, Any]]], Agent],
+    caller: str | None = None,
+) -> None:
+    """Greet (`caller`, or whoever is first), and leave the rest to `agent`, given the plan."""
     plan = json.loads(ctx.job.metadata)
 
     def tell(kind: str, **fields: object) -> None:
@@ -156,7 +168,12 @@ async def serve(ctx: JobContext, agent: Callable[[Tell, list[dict[str, Any]]], A
     session.on("agent_state_changed", lambda event: tell("agent", state=event.new_state))
     session.on("user_state_changed", lambda event: tell("user", state=event.new_state))
     session.on("close", lambda _: tell("closed"))
-    await session.start(agent(tell, plan["transfers"]), room=ctx.room, record=False)
+    await session.start(
+        agent(tell, plan["transfers"]),
+        room=ctx.room,
+        room_options=RoomOptions(participant_identity=caller or NOT_GIVEN),
+        record=False,
+    )
     tell("started", room=ctx.room.name)
     await session.say(cast.WELCOME)
     tell("greeted")

@@ -71,6 +71,7 @@ from livetransfer import (
     WarmTransferFailure,
     WarmTransferResult,
     WarmTransferTask,
+    caller_of,
     repair,
 )
 from livetransfer.testing import Human, ScriptedLLM, ScriptedTTS, ToolCall, simulate
@@ -398,6 +399,8 @@ async def music_alone(room: rtc.Room) -> None:
 
 async def a_job_begins(ctx: JobContext) -> list[str]:
     await ctx.connect()
+    caller: str | None = caller_of(ctx.room)
+    print(caller)
     return await repair(ctx.room)
 
 

@@ -14,7 +14,7 @@ from livekit.protocol import sip as proto_sip
 
 from livetransfer._livekit import connect, marks
 from livetransfer._livekit import events as events_module
-from livetransfer._livekit.caller import find_caller
+from livetransfer._livekit.caller import find_caller, only_party
 from livetransfer._livekit.events import RoomEvents
 from livetransfer._livekit.joining import is_cloud
 from livetransfer._livekit.permissions import TrackPermissions
@@ -125,12 +125,15 @@ def test_the_only_party_is_the_caller() -> None:
     room.join("recorder").kind = rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS
     room.join("colleague", **{marks.LEG: "caller"})
     assert find_caller(room, session(), None) == "caller"
+    assert find_caller(room, session("colleague"), None) == "caller"
+    assert only_party(room) == "caller"
 
 
 def test_several_parties() -> None:
     room: Any = FakeRoom()
     room.join("a")
     room.join("b").kind = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+    assert only_party(room) is None
     with pytest.raises(CallerNotFoundError, match=r"a, b.*caller="):
         find_caller(room, session(), None)
     assert find_caller(room, session("b"), None) == "b"
@@ -140,8 +143,10 @@ def test_several_parties() -> None:
 
 
 def test_nobody() -> None:
+    room: Any = FakeRoom()
+    assert only_party(room) is None
     with pytest.raises(CallerNotFoundError, match="nobody"):
-        find_caller(FakeRoom(), session(), None)  # type: ignore[arg-type]
+        find_caller(room, session(), None)
 
 
 async def test_a_session_without_a_room() -> None:
@@ -308,6 +313,28 @@ async def test_repair() -> None:
     assert wire.there == {"bridged", "ours"}
     repair.close()
     events.close()
+
+
+async def test_a_leg_that_another_agent_keeps_apart_does_not_hear_this_one() -> None:
+    room, wire, first = fake_call()
+    first.close()
+    room.join("alive")
+    room.join("theirs")
+    wire.infos = [
+        info("theirs", leg="caller", owner="alive", phase="apart"),
+        info("bridged", leg="caller", owner="alive", phase="bridged"),
+        info("alive"),
+    ]
+    repair, events, tasks = repairer(room, wire)
+    await repair.run()
+    heard_by = room.local_participant.lists[-1][1]
+    assert heard_by == {"theirs": [], "caller": "all", "alive": "all"}
+    room.leave("theirs")
+    assert room.local_participant.lists[-1] == (True, {})
+    repair.close()
+    events.close()
+    await tasks.aclose(1.0)
+    assert not room.listening, "a handler was left on the room"
 
 
 async def test_repair_closes_the_consult_room_of_this_call_and_no_other() -> None:

@@ -11,14 +11,14 @@ from livekit.agents import AgentSession
 from livetransfer.control import AudioSink
 
 from .audio import RoomAudio
-from .caller import find_caller, find_room
+from .caller import find_caller, find_room, only_party
 from .control import LiveKitControl
 from .events import RoomEvents
 from .joining import Bridge, choose
 from .repair import repair_room
 from .wire import Wire
 
-__all__ = ["Bridge", "LiveKitControl", "connect", "open_room_audio", "repair_room"]
+__all__ = ["Bridge", "LiveKitControl", "connect", "only_party", "open_room_audio", "repair_room"]
 
 
 async def connect(

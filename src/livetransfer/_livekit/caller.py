@@ -12,7 +12,7 @@ from livetransfer.errors import CallerNotFoundError, ConfigurationError
 
 from .marks import LEG
 
-__all__ = ["find_caller", "find_room"]
+__all__ = ["find_caller", "find_room", "only_party"]
 
 
 def find_room(session: AgentSession[Any]) -> rtc.Room:
@@ -44,11 +44,7 @@ def find_caller(room: rtc.Room, session: AgentSession[Any], caller: str | None) 
     Raises:
         CallerNotFoundError: There is nobody, or several and `caller` names none of them.
     """
-    present = sorted(
-        p.identity
-        for p in room.remote_participants.values()
-        if p.kind in DEFAULT_PARTICIPANT_KINDS and LEG not in p.attributes
-    )
+    present = _parties(room)
     if caller is not None:
         if caller in room.remote_participants:
             return caller
@@ -65,6 +61,20 @@ def find_caller(room: rtc.Room, session: AgentSession[Any], caller: str | None) 
     raise CallerNotFoundError(
         f"several participants could be the caller ({', '.join(present)}); "
         "name one with caller=<identity>"
+    )
+
+
+def only_party(room: rtc.Room) -> str | None:
+    """Return the only party in `room` that no transfer has dialled; None if it is not one."""
+    present = _parties(room)
+    return present[0] if len(present) == 1 else None
+
+
+def _parties(room: rtc.Room) -> list[str]:
+    return sorted(
+        p.identity
+        for p in room.remote_participants.values()
+        if p.kind in DEFAULT_PARTICIPANT_KINDS and LEG not in p.attributes
     )
 
 

@@ -12,6 +12,7 @@ from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import marks
 from .events import RoomEvents
+from .permissions import TrackPermissions
 from .side_room import is_beside
 from .tasks import Tasks, logger
 from .wire import Wire
@@ -44,7 +45,8 @@ class Repair:
     """Undoes what agents that are not in the room any more had begun; owned by a control.
 
     The server may take some time to see that a worker has died, so it looks again when an agent
-    leaves whose marks it saw.
+    leaves whose marks it saw. Until then nobody whom that agent keeps apart hears this one: what is
+    said to the caller is not for him.
     """
 
     def __init__(self, wire: Wire, events: RoomEvents, tasks: Tasks) -> None:
@@ -55,6 +57,8 @@ class Repair:
         self.after: Callable[[], Awaitable[None]] | None = None
         """What follows each look."""
         self._one = asyncio.Lock()
+        self._room = events.room
+        self._kept_out: dict[str, Callable[[], None]] = {}
         self._unsubscribe = events.subscribe(self._on_event)
 
     def start(self) -> asyncio.Task[list[str]]:
@@ -86,6 +90,9 @@ class Repair:
         deaf = [
             p for p in participants if self._orphaned(p, marks.GATED, present) and p not in legs
         ]
+        for leg in participants:
+            if leg.attributes.get(marks.OWNER) in self.others and _apart(leg):
+                self._keep_out(leg.identity)
         await asyncio.gather(*map(self._let_hear, deaf))
         await asyncio.gather(*map(self._hang_up, legs))
         for caller in participants:
@@ -96,6 +103,12 @@ class Repair:
     def close(self) -> None:
         """Look no more."""
         self._unsubscribe()
+        for identity in list(self._kept_out):
+            self._kept_out.pop(identity)()
+
+    def _keep_out(self, identity: str) -> None:
+        if identity not in self._kept_out:
+            self._kept_out[identity] = TrackPermissions.of(self._room).exclude(identity)
 
     def _orphaned(
         self, participant: proto_models.ParticipantInfo, mark: str, present: set[str]
@@ -108,7 +121,11 @@ class Repair:
         return owner not in present
 
     def _on_event(self, event: ControlEvent) -> None:
-        if isinstance(event, LegLeft) and event.identity in self.others:
+        if not isinstance(event, LegLeft):
+            return
+        if event.identity in self._kept_out:
+            self._kept_out.pop(event.identity)()
+        if event.identity in self.others:
             self.start()
 
     async def _let_hear(self, participant: proto_models.ParticipantInfo) -> None:
