@@ -46,6 +46,7 @@ import psutil  # type: ignore[import-untyped]
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.e2e import cast, scripted_tts, tones
+from tests.e2e.aftermath import dialled_once
 from tests.e2e.backoffice import Backoffice
 from tests.e2e.behaviour import Answer, NeverAnswer, Reject, Script
 from tests.e2e.call import Call
@@ -61,6 +62,7 @@ PATIENT = 30.0
 NO_ANSWER = 6.0
 QUIET: dict[str, object] = {"announcement": None, "ring_timeout": 25}
 ROUND = 50
+FLAT = ("tasks", "threads", "MiB")
 COLUMNS = ("briefing", "bridge", "hang_up", "cancelled", "voice")
 
 Figures = dict[str, float]
@@ -118,8 +120,7 @@ async def status(call: TransferCall, expected: str) -> None:
     found = (await call.outcome(within=60))["status"]
     if found != expected:
         raise AssertionError(f"{found} instead of {expected}")
-    if any(phone.duplicates or len(phone.call_ids) != 1 for phone in call.phones):
-        raise AssertionError("a phone was dialled twice")
+    dialled_once(call)
 
 
 async def served(call: TransferCall) -> None:
@@ -136,18 +137,6 @@ async def left(call: TransferCall, human: Call) -> Figures:
     return {"hang_up": (await ended).at - began}
 
 
-async def understood(party: Call, tone: int, done: Callable[[], Awaitable[object]]) -> None:
-    """Say something, and again as people do who get no answer, until `done` returns."""
-    waiting = asyncio.ensure_future(done())
-    try:
-        while not waiting.done():
-            await party.say(tones.tone(tone, SPOKEN))
-            await asyncio.wait({waiting}, timeout=NO_ANSWER)
-        waiting.result()
-    finally:
-        waiting.cancel()
-
-
 async def accepted(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     call.caller.tone(cast.CALLER)
@@ -155,9 +144,9 @@ async def accepted(call: TransferCall, talk: float) -> Figures:
     await human.hears(cast.BRIEFING, PATIENT)
     found = {"briefing": after(human, cast.BRIEFING, answered)}
     await asyncio.sleep(0.5)
-    await understood(human, cast.YES, lambda: call.told("verdict", PATIENT))
+    yes, verdict = tones.tone(cast.YES, SPOKEN), call.told("verdict", PATIENT)
+    known = (await human.say_until(yes, verdict, NO_ANSWER)).at
     human.tone(cast.HUMAN)
-    known = (await call.told("verdict", PATIENT)).at
     await asyncio.gather(call.caller.hears(cast.HUMAN, PATIENT), human.hears(cast.CALLER, PATIENT))
     found["bridge"] = max(after(call.caller, cast.HUMAN, known), after(human, cast.CALLER, known))
     await asyncio.sleep(talk)
@@ -171,7 +160,8 @@ async def declined(call: TransferCall, talk: float) -> Figures:
     human = await call.human(within=PATIENT)
     sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENT))
     await human.hears(cast.BRIEFING, PATIENT)
-    await understood(human, cast.NO, lambda: call.told("verdict", PATIENT))
+    no, verdict = tones.tone(cast.NO, SPOKEN), call.told("verdict", PATIENT)
+    await human.say_until(no, verdict, NO_ANSWER)
     await sorry
     await status(call, "declined")
     await served(call)
@@ -254,8 +244,8 @@ class Load:
                 async with self._starting:
                     call = await board.call([human], transfers=[step])
                     await exits.enter_async_context(crowd.one_more())
-                told = call.told
-                await understood(call.caller, cast.ASK, lambda: told("phase", PATIENT))
+                ask, begun = tones.tone(cast.ASK, SPOKEN), call.told("phase", PATIENT)
+                await call.caller.say_until(ask, begun, NO_ANSWER)
                 found = await asyncio.wait_for(play(call, talk), 100 + talk)
                 for key, value in found.items():
                     figures[key].append(value)
@@ -359,7 +349,6 @@ async def measure(
     finally:
         await worker.stop_async()
         stack.stop()
-    settled = [sample for sample in load.samples if sample["calls"] >= min(ROUND, calls)]
     return {
         "calls": calls,
         "at_once": at_once,
@@ -370,9 +359,7 @@ async def measure(
         "failed": load.failed,
         "alone": described(unloaded),
         "loaded": described(loaded),
-        "tasks": [settled[0]["tasks"], settled[-1]["tasks"]],
-        "threads": [settled[0]["threads"], settled[-1]["threads"]],
-        "MiB": [settled[0]["MiB"], settled[-1]["MiB"]],
+        **{what: [load.samples[0][what], load.samples[-1][what]] for what in FLAT},
         "samples": load.samples,
     }
 
@@ -404,7 +391,7 @@ def main() -> None:
         print(f"{name:28}" + "".join(f"{cell:>24}" for cell in cells))
     print(f"under way at the same time: {found['most_under_way']}")
     print(f"as scripted: {found['as_scripted']} of {found['calls']}; {found['ended']}")
-    for what in ("tasks", "threads", "MiB"):
+    for what in FLAT:
         print(f"{what} of the worker after {ROUND} calls and at the end: {found[what]}")
     print(json.dumps(found))
 

@@ -43,11 +43,9 @@ async def nobody_but_agents(call: TransferCall, within: float = 5.0) -> None:
 
 async def served(call: TransferCall, within: float) -> float:
     """Ask until an AI answers the caller (after a restart there are two); when that was."""
-    answered = asyncio.ensure_future(call.caller.hears(cast.ANSWER, within=within))
-    while not answered.done():
-        await call.caller.say(tones.tone(cast.ACCOUNT, SPOKEN))
-        await asyncio.wait({answered}, timeout=2.0)
-    return answered.result()
+    question = tones.tone(cast.ACCOUNT, SPOKEN)
+    answer = call.caller.hears(cast.ANSWER, within=within)
+    return await call.caller.say_until(question, answer, every=2.0)
 
 
 async def in_order_again(call: TransferCall, *, gone_within: float, served_within: float) -> None:

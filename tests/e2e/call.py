@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import TypeVar
 
 from . import tones
 from .behaviour import Answer, Behaviour, Ignore, NeverAnswer, Reject
@@ -12,6 +14,8 @@ from .recording import Recording
 from .sip_messages import Headers, Message, address_of, parameter, uri_of, user_of
 from .sip_transport import Addr, SipEndpoint
 from .tones import LOUD, WINDOW_S, Samples
+
+T = TypeVar("T")
 
 
 class Call(Dialogue):
@@ -62,6 +66,20 @@ class Call(Dialogue):
     def say(self, samples: Samples) -> asyncio.Future[float]:
         """Queue audio; await the result for the time at which its last packet was sent."""
         return self.media.say(samples)
+
+    async def say_until(self, samples: Samples, answer: Awaitable[T], every: float) -> T:
+        """Say something, and again as people do who get no answer, until there is one: return it.
+
+        `every` is how many seconds of silence go by before it is said again.
+        """
+        waiting = asyncio.ensure_future(answer)
+        try:
+            while not waiting.done():
+                await self.say(samples)
+                await asyncio.wait({waiting}, timeout=every)
+            return waiting.result()
+        finally:
+            waiting.cancel()
 
     def mute(self, muted: bool = True) -> None:
         """Send no packets at all."""

@@ -62,7 +62,7 @@ class Witness:
         return self
 
     def __exit__(self, *_: object) -> None:
-        time.sleep(2 * STEP)
+        time.sleep(2 * STEP)  # a standstill that has just ended is yet to be noted
         for process in self._watching:
             process.terminate()
             said, _err = process.communicate()
