@@ -37,6 +37,9 @@ TICK = 0.2
 """Seconds between the moments at which calls are written to. All calls of an event loop share
 them, so that it wakes up once for many."""
 
+PIECE = 0.01
+"""Seconds: what WebRTC sends at a time."""
+
 _count = itertools.count()
 
 SLACK = 0.001
@@ -80,7 +83,12 @@ class Output:
         """Return what to write so that, from now on, a frame is due just when a tick comes."""
         now = self._loop.time()
         tick = math.ceil(now / TICK + self._slot) * TICK
-        return max(1, math.floor(100 * (self._ahead - self._sink.queued + tick - now))) / 100
+        seconds = self._ahead - self._sink.queued + tick - now
+        if seconds < PIECE:
+            # Too little to write: with one piece more than that, the frame would be due just after
+            # the tick and be written at the next, when nothing is left.
+            seconds += TICK
+        return math.floor(seconds / PIECE) * PIECE
 
     @property
     def queued(self) -> float:
@@ -88,8 +96,8 @@ class Output:
         return self._sink.queued
 
     def whole(self, seconds: float) -> int:
-        """Return how many samples that is, rounded up to pieces of 10 ms, WebRTC's own."""
-        piece = self._rate // 100
+        """Return how many samples that is, rounded up to pieces of `PIECE`."""
+        piece = round(PIECE * self._rate)
         return max(1, math.ceil(seconds * self._rate / piece - 1e-6)) * piece
 
     def wake(self) -> None:
