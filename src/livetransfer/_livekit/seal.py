@@ -237,15 +237,8 @@ class Seal:
         self._repeat(self._caller)
 
     def _tracks_for(self, listener: str) -> list[str]:
-        speaker = self._human if listener == self._caller else self._caller
-        participant = self._room.remote_participants.get(speaker)
-        if participant is None:
-            return []
-        return [
-            sid
-            for sid, publication in participant.track_publications.items()
-            if publication.kind == rtc.TrackKind.KIND_AUDIO
-        ]
+        """The tracks of the one whom `listener` must not hear."""
+        return self._events.audio_of(self._human if listener == self._caller else self._caller)
 
     async def _part(self, listener: str) -> None:
         """Unsubscribe `listener` from the other one, once."""
