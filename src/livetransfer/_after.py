@@ -143,11 +143,15 @@ class Watch:
         self._session.restore()
         note = CAME_BACK.format(seconds=end.seconds)
         session = self._session.session
-        with contextlib.suppress(RuntimeError):
+        try:
             agent = session.current_agent
             ctx = agent.chat_ctx.copy()
             ctx.add_message(role="system", content=note)
             await agent.update_chat_ctx(ctx)
+        except Exception:
+            # It hears of it all the same, with what it is asked to say.
+            logger.warning("the AI's context could not be updated", exc_info=True)
+        with contextlib.suppress(RuntimeError):
             session.generate_reply(
                 instructions=note + " Say so in a few words and ask whether you can help further."
             )

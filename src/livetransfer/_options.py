@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from .errors import ConfigurationError
 
-__all__ = ["check_choice", "check_key", "check_seconds"]
+__all__ = ["check_choice", "check_key", "check_seconds", "check_text"]
 
 
 def check_seconds(name: str, value: object, low: float, high: float) -> float:
@@ -18,6 +18,17 @@ def check_seconds(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigurationError(name, value, f"use {low:g} to {high:g} seconds")
     return float(value)
+
+
+def check_text(name: str, value: object) -> str | None:
+    """Return `value` if it is a text, None if it is None or blank.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(name, value, "give a text, or leave it out")
+    return value if value and value.strip() else None
 
 
 def check_key(name: str, value: object) -> str | None:

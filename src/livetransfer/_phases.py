@@ -46,7 +46,7 @@ TABLE: dict[Phase, frozenset[Phase]] = {
     _P.DIALLING: frozenset({_P.DIALLING, _P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING})
     | _LEAVE,
     _P.RINGING: frozenset({_P.DIALLING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
-    _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING}) | _LEAVE,
+    _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING, _P.DIALLING}) | _LEAVE,
     _P.BRIDGING: frozenset({_P.BRIDGED, _P.HOLDING}) | _LEAVE,
     _P.BRIDGED: _LEAVE,
     _P.REFERRING: frozenset({_P.REFERRED, _P.HOLDING}) | _LEAVE,

@@ -14,7 +14,7 @@ from ._hang_up import WITHIN
 from ._hold import TAIL_LIMIT
 from ._phases import Phase
 from ._resolve import Claim
-from ._steps import Steps, awaiting
+from ._steps import LAST_SENTENCE_LIMIT, Steps, awaiting
 from ._teardown import Teardown, keep
 from .control import BridgeMode
 from .destination import Destination
@@ -92,7 +92,6 @@ class Run(Steps):
     async def _execute(
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
     ) -> TransferOutcome:
-        status, reason, cause = TransferStatus.FAILED, None, None
         try:
             self.phases.move(Phase.ANNOUNCING)
             self.hold_line.prepare()
@@ -100,22 +99,21 @@ class Run(Steps):
             mode = await self._attempts_at(protocol, destinations)
             return self._handed_over(mode)
         except Stopped as stopped:
-            status, reason = stopped.status, stopped.reason or None
-            if status is TransferStatus.CANCELLED:
-                self._closing = keep(asyncio.create_task(self._close_attempt()))
-                return await self._given_back(ReturnToAgent(), self._outcome(status, reason=reason))
+            over = _by_stop(stopped)
+            if over.status is TransferStatus.CANCELLED:
+                return await self._broken_off(over)
         except _GivenUp as given_up:
             return await self._given_back(
                 given_up.action, self._attempt_outcome(self._attempts[-1])
             )
         except Exception as error:
             logger.exception("a transfer failed because of an error")
-            reason, cause = f"{type(error).__name__}: {error}", error
-        gone = status is TransferStatus.CALLER_LEFT
+            return await self._broken_off(_by_error(error))
+        gone = over.status is TransferStatus.CALLER_LEFT
         self.phases.move(Phase.ENDED if gone else Phase.RETURNED)
         await self.teardown.run()
         self._claim.release()
-        return self._outcome(status, reason=reason, cause=cause)
+        return self._interrupted(over)
 
     async def _attempts_at(
         self, protocol: TransferProtocol, destinations: Sequence[Destination]
@@ -130,14 +128,23 @@ class Run(Steps):
                 mode = await protocol.attempt(self, destination)
             except AttemptOver as over:
                 attempt = self._record(over, tries[index], remaining)
+            except Stopped as stopped:
+                self._record(_by_stop(stopped), tries[index], remaining)
+                raise
+            except Exception as error:
+                self._record(_by_error(error), tries[index], remaining)
+                raise
             else:
                 done = TransferStatus.REFERRED if mode is None else TransferStatus.BRIDGED
                 self._record(AttemptOver(done), tries[index], remaining)
                 return mode
             self._human = None
             # What ends the transfer need not wait for it: the teardown of the whole does.
-            closing = keep(asyncio.create_task(self.attempt_teardown.run()))
-            await asyncio.wait({closing, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
+            closing = self._close_attempt()
+            if self.time_is_up:
+                self._closing = closing
+            else:
+                await asyncio.wait({closing, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
             self.attempt_teardown = Teardown()
             self.teardown.push("attempt", self.attempt_teardown.run)
             self.emit(AttemptEnded(self.at, attempt))
@@ -181,7 +188,7 @@ class Run(Steps):
         except Exception:
             logger.exception("a fallback policy raised; the default one is used")
             action = decide(None, attempt)
-        if self.hold_left() == 0.0 and isinstance(action, (Next, Retry)):
+        if self.time_is_up and isinstance(action, (Next, Retry)):
             return ReturnToAgent()
         return action
 
@@ -189,10 +196,13 @@ class Run(Steps):
         self, action: ReturnToAgent | HangUp, outcome: TransferOutcome
     ) -> TransferOutcome:
         """Give the caller back to the AI, or end the call as the fallback says."""
+        self._exit_key = None  # a last sentence is not to be cut short by it
         if not isinstance(action, HangUp):
             self.phases.move(Phase.RETURNED)
         keep(asyncio.create_task(self.loose_ends.run(), name="livetransfer-loose-ends"))
         self.session.restore()
+        if isinstance(action, HangUp) and not self.on_hold:
+            await self.session.quiet(LAST_SENTENCE_LIMIT)
         handle = self.session.speak(action.say) if action.say else None
         # Where the call is to be ended, nothing but a voice or its end may end the music.
         limit = TAIL_LIMIT + (GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else 0.0)
@@ -213,7 +223,7 @@ class Run(Steps):
                 await asyncio.wait({tail})
                 self.session.close_as_if_caller_left()
         self._claim.release()
-        return replace(outcome, hung_up=hung_up, timings=self._timings())
+        return replace(outcome, hung_up=hung_up, timings=self._timings(), _alone=self._caller_alone)
 
     async def _tail(self, limit: float) -> None:
         """End the music when a voice takes over, then close what is left."""
@@ -224,11 +234,22 @@ class Run(Steps):
         finally:
             await self.teardown.run()
 
-    async def _close_attempt(self) -> None:
-        """End the attempt under way while the caller is with the AI already."""
-        if self.parting is not None:
-            await self.parting()
-        await self.attempt_teardown.run()
+    async def _broken_off(self, over: AttemptOver) -> TransferOutcome:
+        """Give the caller back, whatever the attempt under way has still to do."""
+        self._closing = self._close_attempt()
+        return await self._given_back(ReturnToAgent(), self._interrupted(over))
+
+    def _close_attempt(self) -> asyncio.Task[None]:
+        """End the attempt under way, in the background."""
+        parting, teardown = self.parting, self.attempt_teardown
+        self.parting = None
+
+        async def close() -> None:
+            if parting is not None:
+                await parting()
+            await teardown.run()
+
+        return keep(asyncio.create_task(close(), name="livetransfer-attempt-end"))
 
     def _handed_over(self, mode: BridgeMode | None) -> TransferOutcome:
         """Give the call to the watch that carries what `after` promised."""
@@ -273,6 +294,16 @@ class Run(Steps):
             cause=attempt.cause,
         )
 
+    def _interrupted(self, over: AttemptOver) -> TransferOutcome:
+        """Return the outcome of a run that was ended by something else than an attempt."""
+        identity = self._human.leg.identity if self._human is not None else None
+        return self._outcome(over.status, reason=over.reason, identity=identity, cause=over.cause)
+
+    @property
+    def _caller_alone(self) -> bool:
+        """Whether there is nobody to be with the AI, or no AI."""
+        return self._lost or self.session.is_closing or not self.control.caller_present
+
     def _timings(self) -> dict[str, float]:
         return self.phases.timings() | {"total": self.at}
 
@@ -297,7 +328,18 @@ class Run(Steps):
             summary=self.summary,
             timings=self._timings(),
             cause=cause,
+            _alone=self._caller_alone,
         )
+
+
+def _by_stop(stopped: Stopped) -> AttemptOver:
+    return AttemptOver(stopped.status, stopped.reason or None)
+
+
+def _by_error(error: Exception) -> AttemptOver:
+    over = AttemptOver(TransferStatus.FAILED, f"{type(error).__name__}: {error}")
+    over.__cause__ = error
+    return over
 
 
 class _GivenUp(Exception):

@@ -71,11 +71,6 @@ class CallerSession:
         self._undo: list[Callable[[], None]] = []
         self._reply_guard: Callable[[FunctionToolsExecutedEvent], None] | None = None
 
-    @property
-    def detached(self) -> bool:
-        """Whether the session hears and says nothing."""
-        return bool(self._undo)
-
     def model(self, kind: str) -> Any:
         """Return the `stt`, `vad`, `llm` or `tts` that the current agent uses, or None."""
         with contextlib.suppress(RuntimeError):

@@ -54,6 +54,9 @@ BRIDGE_LIMIT = 5.0
 REFER_ANSWER_LIMIT = 2.0
 """Seconds that the answer to a REFER may come after the caller has left (measured: about 1 s)."""
 
+WORTH_A_DIAL = 1.0
+"""Seconds that have to be left of `max_hold` for another phone to be rung."""
+
 LAST_SENTENCE_LIMIT = 3.0
 """Seconds that the AI may go on with its sentence when the human has answered."""
 
@@ -103,6 +106,8 @@ class Steps:
         self._emit_to, self._ring_timeout = emit, ring_timeout
         self._max_hold, self._exit_key = max_hold, exit_key
         self._held_since: float | None = None
+        self._hold_began: asyncio.Future[None] = self._loop.create_future()
+        self._dialled_since: float | None = None
         self._human: HumanLeg | None = None
         self._destination: Destination | None = None
         self._attempts: list[Attempt] = []
@@ -147,7 +152,7 @@ class Steps:
         elif isinstance(event, LegLeft) and event.identity == self.control.caller.identity:
             self._stop(TransferStatus.CALLER_LEFT, event.reason)
         elif isinstance(event, KeyPressed) and event.identity == self.control.caller.identity:
-            if event.digit == self._exit_key and self.phases.current in _CAN_EXIT:
+            if event.digit == self._exit_key and self._can_exit:
                 self._stop(TransferStatus.CANCELLED, "the caller pressed the exit key")
         elif human is None or event.identity != human.leg.identity:
             return
@@ -169,6 +174,11 @@ class Steps:
         elif isinstance(event, KeyPressed) and human.on_key is not None:
             human.on_key(event.digit)
 
+    @property
+    def _can_exit(self) -> bool:
+        """Whether the caller is on hold, not yet joined and not yet given back."""
+        return self.on_hold and self.phases.current in _CAN_EXIT
+
     async def _watch_session(self) -> None:
         await self.session.closing()
         if self.control.caller_present:
@@ -181,6 +191,14 @@ class Steps:
         if self._held_since is None:
             return None
         return max(0.0, self._held_since + self._max_hold - self._loop.time())
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether `max_hold` is over: on hold, or for one who is not since the first dial."""
+        since = self._dialled_since if self._held_since is None else self._held_since
+        if since is None:
+            return False
+        return since + self._max_hold - self._loop.time() < WORTH_A_DIAL
 
     async def guard(
         self,
@@ -206,25 +224,20 @@ class Steps:
         watched: set[asyncio.Future[Any]] = {task, self._stopped}
         if human is not None:
             watched.add(human.broken)
-        hold_left = self.hold_left()
-        bounds = [seconds for seconds in (limit, hold_left) if seconds is not None]
+        ends = None if limit is None else self._loop.time() + limit
         try:
-            await asyncio.wait(
-                watched,
-                timeout=min(bounds) if bounds else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            held_too_long = await self._first_of(watched, ends)
             if self._stopped.done():
                 self._stopped.result()
             if human is not None and human.broken.done():
                 human.broken.result()
             if task.done():
                 return task.result()
-            if limit is not None and (hold_left is None or limit < hold_left):
-                raise late or AttemptOver(
-                    TransferStatus.TIMED_OUT, f"there was no answer within {limit:g} s"
-                )
-            raise AttemptOver(TransferStatus.TIMED_OUT, "the caller was on hold for too long")
+            if held_too_long:
+                raise AttemptOver(TransferStatus.TIMED_OUT, "the caller was on hold for too long")
+            raise late or AttemptOver(
+                TransferStatus.TIMED_OUT, f"there was no answer within {limit:g} s"
+            )
         finally:
             if not task.done():
                 task.cancel()
@@ -232,12 +245,38 @@ class Steps:
             elif not task.cancelled():
                 task.exception()  # where something else ended the step in the same tick
 
+    async def _first_of(self, watched: set[asyncio.Future[Any]], ends: float | None) -> bool:
+        """Wait for one of `watched`, until `ends` and while the caller may be on hold.
+
+        Returns:
+            Whether it was the time on hold that ended it.
+        """
+        while True:
+            now, hold_left = self._loop.time(), self.hold_left()
+            left = None if ends is None else max(0.0, ends - now)
+            # The hold may begin while the step goes on, and is bounded from then on.
+            begins = {self._hold_began} if hold_left is None else set()
+            bounds = [seconds for seconds in (left, hold_left) if seconds is not None]
+            done, _ = await asyncio.wait(
+                watched | begins,
+                timeout=min(bounds, default=None),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not done or done & watched:
+                return not done and hold_left is not None and (left is None or hold_left <= left)
+
     # -- the steps -----------------------------------------------------------------------
 
     async def hold(self, *, music: bool = True) -> None:
-        """Put the caller on hold, with music unless something else is to be heard. Idempotent."""
+        """Put the caller on hold, with music unless something else is to be heard. Idempotent.
+
+        Not one who was given back meanwhile.
+        """
+        if self.phases.over:
+            return
         if self._held_since is None:
             self._held_since = self._loop.time()
+            self._hold_began.set_result(None)
             self.session.detach()
         if music:
             await self.hold_line.start()
@@ -310,6 +349,8 @@ class Steps:
         destination = human.leg.destination
         assert destination is not None
         self.phases.move(Phase.DIALLING)
+        if self._dialled_since is None:
+            self._dialled_since = self._loop.time()
         human.keep_leg = self.attempt_teardown.push(
             "human leg", lambda: self._hang_ups.leg(human.leg)
         )

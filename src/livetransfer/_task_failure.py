@@ -147,10 +147,10 @@ def _code(outcome: TransferOutcome, phase: Phase | None) -> WarmTransferFailure:
     code = _CODES.get(outcome.status, WarmTransferFailure.DIAL_FAILED)
     if code is not WarmTransferFailure.FAILED:
         return code
-    if not outcome.attempts:
-        # It was stopped as a whole, or an error came up that nobody had expected.
-        ended = outcome.cause is None
-        return WarmTransferFailure.ROOM_CLOSED if ended else WarmTransferFailure.FAILED
+    if outcome.cause is not None and not isinstance(outcome.cause, TransferError):
+        return code
+    if not outcome.caller_present:
+        return WarmTransferFailure.ROOM_CLOSED
     if phase in (Phase.DIALLING, Phase.RINGING):
         return WarmTransferFailure.DIAL_FAILED
     return WarmTransferFailure.BRIDGE_FAILED if phase is Phase.BRIDGING else code

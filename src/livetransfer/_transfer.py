@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 
 from ._after import After
 from ._attempt import TransferProtocol
-from ._options import check_choice, check_key, check_seconds
+from ._options import check_choice, check_key, check_seconds, check_text
 from ._resolve import Bridge, claim, resolve_control
 from ._run import Run
 from ._session import CallerSession, Context
 from .control import CallControl
-from .destination import Allowed, Destination, check_allowed
+from .destination import Allowed, Destination, check_allowed, check_patterns
+from .errors import ConfigurationError
 from .events import TransferEvent
-from .fallback import Fallback
+from .fallback import Fallback, check_fallback
 from .hold import HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .router import RouteRequest, Target, resolve, validate_targets
+from .router import Router, RouteRequest, Target, resolve, validate_targets
 
 __all__ = ["Transfer"]
 
@@ -44,20 +45,26 @@ class Transfer:
         on_event: Callable[[TransferEvent], None] | None,
     ) -> None:
         self._targets = validate_targets(to)
-        self._allowed = allowed if allowed is None or callable(allowed) else tuple(allowed)
+        self._allowed = check_patterns(allowed)
         if isinstance(self._targets, tuple):
             check_allowed(self._targets, self._allowed)
-        self._announcement = announcement
+        self._announcement = check_text("announcement", announcement)
         self._player = (
             hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
         )
         self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
-        self._trunk_id, self._fallback = trunk_id, fallback
+        self._trunk_id = check_text("trunk_id", trunk_id)
+        self._fallback = check_fallback(fallback)
         self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
         self._after: After = check_choice("after", after, After)
-        self._caller, self._department = caller, department
+        self._caller = check_text("caller", caller)
+        if department is not None and not isinstance(self._targets, Router):
+            raise ConfigurationError("department", department, "only a Router has departments")
+        self._department = department
         self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
         self._exit_key = check_key("exit_key", exit_key)
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError("on_event", on_event, "give a function that takes an event")
         self._on_event = on_event
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
@@ -65,12 +72,20 @@ class Transfer:
     # -- what a subclass may override ------------------------------------------------------
 
     def on_event(self, event: TransferEvent) -> None:
-        """Be told what happens; the default passes it to the `on_event` argument."""
+        """Be told what happens; the default passes it to the `on_event` argument.
+
+        What it raises is logged and changes nothing.
+        """
         if self._on_event is not None:
             self._on_event(event)
 
     async def announce(self, session: CallerSession) -> None:
-        """Let the caller hear what is about to happen."""
+        """Let the caller hear what is about to happen, before the hold; an override may say more.
+
+        Args:
+            session: ``await session.announce(text)`` lets what is being said play out, then says
+                `text` and waits until it was heard; ``session.session`` is the AgentSession.
+        """
         await session.announce(self._announcement)
 
     # -- how a run begins ------------------------------------------------------------------

@@ -68,6 +68,12 @@ class Verdict:
     kind: Literal["accepted", "declined", "voicemail", "failed"]
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("accepted", "declined", "voicemail", "failed"):
+            raise ConfigurationError(
+                "kind", self.kind, 'use "accepted", "declined", "voicemail" or "failed"'
+            )
+
 
 @dataclass(frozen=True)
 class BriefingRequest:
@@ -177,10 +183,9 @@ class BriefingAgent(Agent):
 
     def question(self) -> str:
         """Return the question that ends the greeting."""
-        keys = ""
-        if self.accept_key and self.decline_key:
-            keys = f" You can also press {self.accept_key} for yes or {self.decline_key} for no."
-        return f"May I connect you?{keys}"
+        meanings = ((self.accept_key, "yes"), (self.decline_key, "no"))
+        keys = " or ".join(f"{key} for {meaning}" for key, meaning in meanings if key)
+        return "May I connect you?" + (f" You can also press {keys}." if keys else "")
 
     def farewell(self, reason: Farewell) -> str | None:
         """Return what the human hears before the line is closed; None for nothing."""
@@ -319,7 +324,12 @@ class BriefingAgent(Agent):
             and self._over is not None
             and not self._over.done()
         ):
-            self._greeting = PreparedSpeech(voice, self.greeting(summary.result()))
+            try:
+                text = self.greeting(summary.result())
+            except Exception:
+                logger.warning("the greeting could not be made", exc_info=True)
+                return
+            self._greeting = PreparedSpeech(voice, text)
 
     async def renew(self, conversation: ChatContext) -> asyncio.Future[str] | None:
         """Write the summary again if the conversation has gone on; None if it has not.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ._after import After
 from ._attempt import AttemptOver
@@ -14,10 +14,11 @@ from ._session import Context
 from ._steps import Steps
 from ._transfer import Transfer
 from .control import BridgeMode
-from .destination import Allowed, Destination, Method, check_line
+from .destination import Allowed, Destination, Method, check_headers
 from .errors import (
     CallControlError,
     ConfigurationError,
+    DestinationError,
     ReferFailed,
     UnknownDestinationError,
 )
@@ -58,7 +59,7 @@ class ColdTransfer(Transfer):
         after: What follows the bridge, when dialled; see WarmTransfer.
         caller: The identity of the caller's participant, where it cannot be found by itself.
         department: What a Router is asked for.
-        allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
+        allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
         max_hold: Seconds that the caller may be on hold, over all attempts.
         exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
         on_event: Called with each TransferEvent.
@@ -108,10 +109,9 @@ class ColdTransfer(Transfer):
             on_event=on_event,
         )
         self._method: Method = check_choice("method", method, Method)
-        self._headers = dict(headers or {})
+        self._headers = check_headers(headers or {})
         if trunk_domain is not None:
-            check_line("trunk_domain", trunk_domain)
-            Destination(f"sip:{trunk_domain}")
+            _check_host(trunk_domain)
         self._trunk_domain = trunk_domain
         self._play_dialtone = play_dialtone
         if isinstance(self._targets, tuple):
@@ -234,13 +234,20 @@ class _Cold:
             ) from error
 
 
+def _check_host(trunk_domain: str) -> None:
+    try:
+        host_only = Destination(f"sip:{trunk_domain}").sip_user is None
+    except DestinationError:
+        host_only = False
+    if not host_only:
+        raise ConfigurationError(
+            "trunk_domain", trunk_domain, 'give a host, like "sip.example.com"'
+        )
+
+
 def _extended(to: Target, extensions: Mapping[str, str | Destination] | None) -> Target:
     """Replace names by what they stand for."""
-    if (
-        extensions is None
-        or isinstance(to, (Destination,))
-        or not isinstance(to, (str, tuple, list))
-    ):
+    if extensions is None or not isinstance(to, Sequence):
         return to
     names = (to,) if isinstance(to, str) else tuple(to)
     found = []

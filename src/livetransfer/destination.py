@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from .errors import DestinationError, DestinationNotAllowedError
+from ._options import check_seconds
+from .errors import ConfigurationError, DestinationError, DestinationNotAllowedError
 
 if TYPE_CHECKING:
     from livekit.protocol.sip import SIPOutboundConfig
 
-__all__ = ["Allowed", "Destination", "check_allowed", "check_line"]
+__all__ = ["Allowed", "Destination", "check_allowed", "check_headers", "check_patterns"]
 
 AddressKind = Literal["auto", "number", "uri", "user"]
 Method = Literal["auto", "refer", "dial"]
 Allowed = Iterable[str] | Callable[["Destination"], bool]
-"""Patterns of addresses (``"+1*"``, ``"sip:*@pbx.example.com"``), or a predicate."""
+"""A list of patterns of addresses (``["+1*", "sip:*@pbx.example.com"]``), or a predicate."""
 
 # ITU-T E.164, 6.2: a country code that does not start with 0, at most 15 digits in all. The
 # lower bound of 5 digits is ours: shorter ones are not reachable from abroad.
-_E164 = re.compile(r"\+[1-9]\d{4,14}\Z")
+_E164 = re.compile(r"\+[1-9][0-9]{4,14}\Z")
 # RFC 3261, 25.1, without passwords and embedded headers: nobody dials those, attackers do.
 _SIP_URI = re.compile(
     r"sips?:(?:(?P<user>[A-Za-z0-9\-_.!~*'()&=+$,;/%]+)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?)"
-    r"(?::(?P<port>\d{1,5}))?(?P<params>(?:;[A-Za-z0-9\-_.!~*'%=+]+)*)\Z",
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<params>(?:;[A-Za-z0-9\-_.!~*'%=+]+)*)\Z",
     re.IGNORECASE,
 )
-_TEL_URI = re.compile(r"tel:(?P<number>\+[1-9]\d{4,14})(?:;[A-Za-z0-9\-_.!~*'%=+;]*)?\Z", re.I)
+_TEL_URI = re.compile(r"tel:(?P<number>\+[1-9][0-9]{4,14})(?:;[A-Za-z0-9\-_.!~*'%=+;]*)?\Z", re.I)
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]{1,64}\Z")
 # livekit-sip: digits, A to D, * and #, and w for a pause of 0.5 s.
 _DTMF = re.compile(r"[0-9A-Da-d*#wW]{1,128}\Z")
@@ -49,6 +52,23 @@ def check_line(name: str, value: str) -> str:
     return value
 
 
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of `headers` if they can stand in a SIP request.
+
+    Raises:
+        DestinationError: One cannot.
+    """
+    if not isinstance(headers, Mapping):
+        raise DestinationError("headers", headers, "give a map of names and values")
+    for key, value in headers.items():
+        if not isinstance(key, str) or not _HEADER_NAME.match(key):
+            raise DestinationError("headers", key, "not the name of a SIP header")
+        if not isinstance(value, str):
+            raise DestinationError(f"headers[{key!r}]", value, "give a text")
+        check_line(f"headers[{key!r}]", value)
+    return dict(headers)
+
+
 @dataclass(frozen=True)
 class Destination:
     """Whom to dial, and how. A plain string is short for ``Destination(address=...)``.
@@ -58,10 +78,13 @@ class Destination:
             with ``kind="user"`` only, a plain extension or user of the trunk (``"100"``).
         name: What people call it; it appears in messages and in the briefing.
         kind: ``"auto"`` reads it off the address; ``"user"`` takes the address as it is.
-        trunk_id: The LiveKit outbound trunk to dial through. Default: the transfer's, then the
-            environment variable ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
+        trunk_id: The LiveKit outbound trunk to dial through. Default: the transfer's; then, for
+            numbers and users, that of the environment variable ``LIVEKIT_SIP_OUTBOUND_TRUNK``. A
+            SIP URI that has neither is dialled straight to its host; through a trunk only its
+            user is dialled, at the trunk's host.
         sip_connection: A ``livekit.api.SIPOutboundConfig`` to dial with instead of a trunk.
-        caller_id: The number that the human's phone shows. Default: the trunk's.
+        caller_id: The number that the human's phone shows. Default: the trunk's; where none is
+            stored, that of the environment variable ``LIVEKIT_SIP_NUMBER``, or ``anonymous``.
         display_name: The name that the human's phone shows.
         headers: SIP headers for the INVITE or the REFER.
         dtmf: Keys to send after the answer: digits, ``*``, ``#``, and ``w`` to wait 0.5 s.
@@ -95,15 +118,14 @@ class Destination:
                 if not isinstance(value, str) or not value.strip():
                     raise DestinationError(name, value, "give a non-empty text or leave it out")
                 check_line(name, value)
-        for key, value in self.headers.items():
-            if not _HEADER_NAME.match(key):
-                raise DestinationError("headers", key, "not the name of a SIP header")
-            check_line(f"headers[{key!r}]", value)
-        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+        object.__setattr__(self, "headers", MappingProxyType(check_headers(self.headers)))
         if self.dtmf is not None and not _DTMF.match(self.dtmf):
             raise DestinationError("dtmf", self.dtmf, "use 0-9, A-D, *, # and w (waits 0.5 s)")
-        if self.ring_timeout is not None and not 1 <= self.ring_timeout <= 600:
-            raise DestinationError("ring_timeout", self.ring_timeout, "use 1 to 600 seconds")
+        if self.ring_timeout is not None:
+            try:
+                check_seconds("ring_timeout", self.ring_timeout, 1, 600)
+            except ConfigurationError as error:
+                raise DestinationError(error.field, error.value, error.remedy) from None
         if self.method not in (None, "auto", "refer", "dial"):
             raise DestinationError("method", self.method, 'use "auto", "refer" or "dial"')
         if self.trunk_id is not None and self.sip_connection is not None:
@@ -163,6 +185,11 @@ class Destination:
             values["kind"] = "auto"
         return Destination(**values)
 
+    def __reduce__(self) -> tuple[Callable[[], Destination], tuple[()]]:
+        """Let it be copied and pickled, which its read-only headers by themselves cannot be."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return partial(type(self), **values | {"headers": dict(self.headers)}), ()
+
     @property
     def label(self) -> str:
         """What to call it in a message: its name, or else its address."""
@@ -204,11 +231,39 @@ class Destination:
         return "tls" if self.address.lower().startswith("sips:") else None
 
 
+def check_patterns(allowed: Allowed | None) -> Allowed | None:
+    """Return `allowed`, its patterns as a tuple.
+
+    Raises:
+        ConfigurationError: It is something else. One text is refused too: read as a list of
+            patterns, each character would be one, and a ``*`` among them allows everything.
+    """
+    if allowed is None or callable(allowed):
+        return allowed
+    patterns = () if isinstance(allowed, str) or not isinstance(allowed, Iterable) else (*allowed,)
+    if not patterns or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+        raise ConfigurationError(
+            "allowed", allowed, 'give a list of patterns, like ["+1*"], or a predicate'
+        )
+    return patterns
+
+
+def _yes_or_no(allowed: Callable[[Destination], bool], destination: Destination) -> bool:
+    answer = allowed(destination)
+    if inspect.isawaitable(answer):
+        # It is true, whatever it would come to.
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise ConfigurationError("allowed", allowed, "give a plain function, not an async one")
+    return bool(answer)
+
+
 def check_allowed(destinations: Iterable[Destination], allowed: Allowed | None) -> None:
     """Refuse destinations that `allowed` does not permit. None permits all.
 
     Raises:
         DestinationNotAllowedError: The first destination that is outside.
+        ConfigurationError: The predicate is asynchronous.
     """
     if allowed is None:
         return
@@ -216,7 +271,7 @@ def check_allowed(destinations: Iterable[Destination], allowed: Allowed | None) 
     for destination in destinations:
         if patterns is None:
             assert callable(allowed)
-            permitted = allowed(destination)
+            permitted = _yes_or_no(allowed, destination)
         else:
             permitted = any(fnmatch.fnmatchcase(destination.address, p) for p in patterns)
         if not permitted:

@@ -47,7 +47,10 @@ class SummaryWritten:
 
 @dataclass(frozen=True)
 class AttemptEnded:
-    """An attempt at one destination is over."""
+    """An attempt at one destination did not work; the fallback is about to be asked.
+
+    What succeeds, or is ended by the caller, is told by TransferEnded.
+    """
 
     at: float
     attempt: Attempt
@@ -55,7 +58,10 @@ class AttemptEnded:
 
 @dataclass(frozen=True)
 class HoldMusicProblem:
-    """The hold music is not what was asked for; the built-in clip plays, or nothing could."""
+    """The hold music is not what was asked for.
+
+    The built-in clip plays instead, or nothing could; or a comfort line was left out.
+    """
 
     at: float
     reason: str
@@ -63,7 +69,7 @@ class HoldMusicProblem:
 
 @dataclass(frozen=True)
 class TransferEnded:
-    """`run()` is about to return this outcome."""
+    """`run()` is about to return this outcome. Not told where `run()` is cancelled, or raises."""
 
     at: float
     outcome: TransferOutcome

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ._options import check_seconds
 from .errors import ConfigurationError
 from .outcome import Attempt
 from .status import TransferStatus
@@ -17,6 +18,7 @@ __all__ = [
     "Next",
     "Retry",
     "ReturnToAgent",
+    "check_fallback",
     "decide",
 ]
 
@@ -37,8 +39,7 @@ class Retry:
     after: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.after < 0:
-            raise ConfigurationError("after", self.after, "use 0 or more seconds")
+        check_seconds("after", self.after, 0, 24 * 3600)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class FallbackPolicy:
 
     Subclass it and override [`decide`][livetransfer.FallbackPolicy.decide], or pass any callable
     that takes an [`Attempt`][livetransfer.Attempt] and returns an action, or None for "no
-    opinion". ``a | b`` asks `b` where `a` has no opinion.
+    opinion". ``a | b`` asks `b` where `a`, a callable or a subclass, has no opinion;
+    FallbackPolicy itself always has one.
 
     Args:
         retries: How many more times a destination is tried that was busy, did not answer, or
@@ -91,8 +93,7 @@ class FallbackPolicy:
     def __post_init__(self) -> None:
         if self.retries < 0:
             raise ConfigurationError("retries", self.retries, "use 0 or more")
-        if self.retry_after < 0:
-            raise ConfigurationError("retry_after", self.retry_after, "use 0 or more seconds")
+        check_seconds("retry_after", self.retry_after, 0, 24 * 3600)
         if self.finally_ not in ("return", "hang_up"):
             raise ConfigurationError("finally_", self.finally_, 'use "return" or "hang_up"')
 
@@ -101,13 +102,17 @@ class FallbackPolicy:
         if attempt.status is not TransferStatus.INDETERMINATE:
             if attempt.retryable and attempt.tries <= self.retries:
                 return Retry(after=self.retry_after)
-            if attempt.remaining and attempt.status is not TransferStatus.TIMED_OUT:
+            if attempt.remaining:
                 return Next()
         return HangUp(self.say) if self.finally_ == "hang_up" else ReturnToAgent(self.say)
 
     def __or__(self, other: Fallback) -> FallbackPolicy:
         """Return a policy that asks `other` where this one has no opinion."""
         return _Either(first=self, second=other)
+
+    def __ror__(self, other: Callable[[Attempt], Action | None]) -> FallbackPolicy:
+        """Return a policy that asks this one where the callable `other` has no opinion."""
+        return _Either(first=other, second=self)
 
 
 Fallback = FallbackPolicy | Callable[[Attempt], Action | None]
@@ -127,6 +132,20 @@ def _ask(policy: Fallback, attempt: Attempt) -> Action | None:
     return policy.decide(attempt) if isinstance(policy, FallbackPolicy) else policy(attempt)
 
 
+def check_fallback(policy: Fallback | None) -> Fallback | None:
+    """Return `policy` if it can be asked.
+
+    Raises:
+        ConfigurationError: It is neither a policy nor a callable, or it is a class.
+    """
+    usable = policy is None or isinstance(policy, FallbackPolicy) or callable(policy)
+    if not usable or isinstance(policy, type):
+        raise ConfigurationError(
+            "fallback", policy, "give a FallbackPolicy(), or a function that takes an Attempt"
+        )
+    return policy
+
+
 def decide(policy: Fallback | None, attempt: Attempt) -> Action:
     """Return what `policy` says of `attempt`, made safe.
 
@@ -140,7 +159,9 @@ def decide(policy: Fallback | None, attempt: Attempt) -> Action:
     if action is None:
         action = FallbackPolicy().decide(attempt)
     if not isinstance(action, (Next, Retry, ReturnToAgent, HangUp)):
-        raise TypeError(f"a fallback policy returned {action!r}, which is not an action")
+        # Only its type: it may be a number.
+        kind = type(action).__name__
+        raise TypeError(f"a fallback policy returned a {kind}, which is not an action")
     if isinstance(action, (Next, Retry)) and attempt.status is TransferStatus.INDETERMINATE:
         return ReturnToAgent()
     if isinstance(action, Next) and not attempt.remaining:

@@ -91,7 +91,6 @@ _SENTENCES = {
     TransferStatus.INVALID_DESTINATION: (
         "The transfer did not work: the number or address of {who} does not exist."
     ),
-    TransferStatus.NOT_ALLOWED: "The transfer was not made: {who} is not an allowed destination.",
     TransferStatus.TRUNK_UNAVAILABLE: (
         "The transfer did not work: the telephone line to {who} is not available."
     ),
@@ -125,11 +124,11 @@ class TransferOutcome:
     Attributes:
         status: The status of the attempt that decided it.
         destination: Whom that attempt was for; None when none was made.
-        human_identity: The identity of the human's leg; None when nobody was dialled.
+        human_identity: The identity of the human's leg; None when that attempt dialled nobody.
         sip_code: The final SIP response code of that attempt, where there was one.
         sip_reason: Its reason phrase.
         reason: More words, for example why the human declined.
-        attempts: All attempts, oldest first.
+        attempts: All attempts, oldest first, the one that was interrupted or succeeded included.
         summary: What the human was told about the caller.
         timings: Seconds spent in each phase, by the phase's name, plus ``"total"``.
         mode: How the two were joined; None when they were not.
@@ -150,6 +149,7 @@ class TransferOutcome:
     hung_up: bool = False
     cause: BaseException | None = field(default=None, repr=False, compare=False)
     _end: asyncio.Future[CallEnd] | None = field(default=None, repr=False, compare=False)
+    _alone: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
@@ -171,8 +171,11 @@ class TransferOutcome:
 
     @property
     def caller_present(self) -> bool:
-        """Whether the caller was with the AI when `run()` returned."""
-        gone = self.status is TransferStatus.CALLER_LEFT or self.hung_up
+        """Whether the caller was with the AI when `run()` returned.
+
+        Neither where the caller had hung up, nor where the call or the session was lost.
+        """
+        gone = self.status is TransferStatus.CALLER_LEFT or self.hung_up or self._alone
         return not self.succeeded and not gone
 
     def raise_for_status(self) -> TransferOutcome:

@@ -134,11 +134,11 @@ async def resolve(
     """Ask a router, or return the destinations as they are.
 
     Raises:
-        DestinationError: There is nobody to dial.
+        DestinationError: There is nobody to dial, or the router found something else.
     """
     if not isinstance(targets, Router):
         return targets
     found = targets.resolve(request)
     if inspect.isawaitable(found):
         found = await found
-    return _several(tuple(found))
+    return _several(found)

@@ -19,7 +19,6 @@ class TransferStatus(str, Enum):
     DECLINED = "declined"
     VOICEMAIL = "voicemail"
     INVALID_DESTINATION = "invalid_destination"
-    NOT_ALLOWED = "not_allowed"
     TRUNK_UNAVAILABLE = "trunk_unavailable"
     CALLER_LEFT = "caller_left"
     HUMAN_LEFT = "human_left"

@@ -50,6 +50,12 @@ logger = logging.getLogger("livetransfer")
 ENTER_LIMIT = 5.0
 """Seconds that an overridden `on_enter` may go on after the transfer is over."""
 
+MAX_HOLD = 180.0
+"""Seconds on hold at most: there is no keyword for it, so what a longer ringing needs is added."""
+
+TO_DECIDE = 120.0
+"""Seconds beyond the ringing, in which the human may decide."""
+
 _DECIDING = ("connect_to_caller", "decline_transfer", "voicemail_detected")
 
 
@@ -172,6 +178,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
             destination,
             instructions=prompt.stress,
             hold_music=player,
+            max_hold=max(MAX_HOLD, (destination.ring_timeout or 0.0) + TO_DECIDE),
             briefing=self._new_briefing,
             on_event=self._on_event,
         )
@@ -241,6 +248,9 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
 
     def cancel(self) -> None:
         """End the task and undo the transfer, unless they are over."""
+        transferring = self._transferring
+        if transferring is not None and transferring.done() and not transferring.cancelled():
+            return  # what became of it is about to be told
         if not self.done():
             self.complete(
                 WarmTransferError("the transfer was cancelled", code=WarmTransferFailure.CANCELLED)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from ._after import After
 from ._attempt import AttemptOver, HumanLeg, Stopped
 from ._briefing_line import BriefingLine
 from ._introduction import Introduction
-from ._options import check_choice, check_seconds
+from ._options import check_choice, check_seconds, check_text
 from ._phases import Phase
 from ._resolve import Bridge
 from ._session import CallerSession, Context
 from ._steps import Steps, awaiting
+from ._summary import transcript
 from ._teardown import keep
 from ._transfer import Transfer
 from .briefing import BriefingAgent, BriefingRequest, Verdict
@@ -62,7 +64,7 @@ class WarmTransfer(Transfer):
         instructions: What the briefing must stress.
         announcement: What the caller hears first. None when the tool has said it already.
         hold_music: A URL, path, bytes or other source; None for quiet; default: a built-in clip.
-        ring_timeout: Seconds that a phone may ring.
+        ring_timeout: Seconds that a phone may ring; never longer than `max_hold`.
         briefing_timeout: Seconds from the answer until the human has to have decided.
         trunk_id: The outbound trunk. Default: the environment's ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
         briefing: A BriefingAgent, of which each attempt gets a fresh one, or a factory of them.
@@ -74,8 +76,9 @@ class WarmTransfer(Transfer):
         caller: The identity of the caller's participant, where it cannot be found by itself.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
-        allowed: Patterns (``"+1*"``) or a predicate; other destinations are refused.
-        max_hold: Seconds that the caller may be on hold, over all attempts.
+        allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
+        max_hold: Seconds that the caller may be on hold, over all attempts. While the AI goes on
+            talking with the caller, nobody is dialled any more that long after the first dial.
         while_ringing: ``"music"``: on hold. ``"conversation"``: the AI goes on talking with the
             caller, who is put on hold only when a person has answered; the tool answers the LLM
             at once and reports later. What is said meanwhile is in the briefing.
@@ -126,7 +129,8 @@ class WarmTransfer(Transfer):
             exit_key=exit_key,
             on_event=on_event,
         )
-        self._instructions, self._introduction = instructions, introduction
+        self._instructions = check_text("instructions", instructions)
+        self._introduction = check_text("introduction", introduction)
         self._briefing_timeout = check_seconds("briefing_timeout", briefing_timeout, 1, 3600)
         self._briefing = _factory(briefing)
         self._while_ringing: WhileRinging = check_choice(
@@ -173,6 +177,7 @@ class _Warm:
     def __init__(self, transfer: WarmTransfer, session: CallerSession) -> None:
         self._transfer, self._session = transfer, session
         self._summary: asyncio.Future[str] | None = None
+        self._about: list[str] = []
         self._loose = False
         self._introduction = Introduction(transfer._introduction)
 
@@ -187,6 +192,8 @@ class _Warm:
         human = run.new_human(destination)
         try:
             agent = self._transfer._briefing()
+            if not isinstance(agent, BriefingAgent):
+                raise TypeError(f"briefing= made a {type(agent).__name__}, not a BriefingAgent")
         except Exception as error:
             raise AttemptOver(
                 TransferStatus.FAILED, f"no briefing could be made: {error}"
@@ -196,6 +203,8 @@ class _Warm:
             run.loose_ends.push("summary and introduction", self.aclose)
         line = BriefingLine(run, human, agent)
         ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
+        # Nobody's phone has to ring on for a briefing that there cannot be.
+        ready.add_done_callback(partial(_unprepared, human))
         run.attempt_teardown.push("briefing line", lambda: line.aclose(ready))
         await run.dial(human)
         held = await self._hold_at_the_answer(run, line)
@@ -224,7 +233,7 @@ class _Warm:
         if renewed is not None:
             if self._summary is not None:
                 self._summary.cancel()
-            self._summary = renewed
+            self._summary, self._about = renewed, transcript(conversation)
             renewed.add_done_callback(lambda done: _tell_summary(run, done))
         held = keep(asyncio.create_task(run.hold_when_quiet(), name="livetransfer-hold"))
         run.attempt_teardown.push("hold", lambda: _cancelled(held))
@@ -235,11 +244,17 @@ class _Warm:
         agent = line.agent
         transfer, session = self._transfer, self._session
         self._introduction.prepare(session.tts)
+        conversation = session.session.history.copy()
+        said = transcript(conversation)
+        if self._summary is not None and said != self._about:
+            self._summary.cancel()
+            self._summary = None
+        self._about = said
         written = self._summary is not None
         self._summary = await agent.prepare(
             BriefingRequest(
                 destination,
-                session.session.history.copy(),
+                conversation,
                 transfer._instructions,
                 run.control.caller.identity,
             ),
@@ -267,7 +282,7 @@ class _Warm:
             raise AttemptOver.by(error) from error
         except AttemptOver as over:
             if over.status is TransferStatus.TIMED_OUT:
-                await line.farewell("timed_out")
+                run.parting = lambda: line.farewell("timed_out")
             raise
         except Stopped as stopped:
             if stopped.status is TransferStatus.CALLER_LEFT:
@@ -303,6 +318,17 @@ def _factory(
     if callable(briefing):
         return briefing
     raise ConfigurationError("briefing", briefing, "pass a BriefingAgent, or a factory of them")
+
+
+def _unprepared(human: HumanLeg, ready: asyncio.Task[None]) -> None:
+    if ready.cancelled() or (error := ready.exception()) is None:
+        return
+    if isinstance(error, CallControlError):
+        over = AttemptOver.by(error)
+    else:
+        over = AttemptOver(TransferStatus.FAILED, f"the briefing could not be made: {error}")
+    over.__cause__ = error
+    human.breaks(over)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

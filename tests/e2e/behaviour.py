@@ -72,7 +72,6 @@ class Referred:
 
     at: float
     refer_to: str
-    referred_by: str
     message: Message
 
 

@@ -35,14 +35,6 @@ class WorkerFactory(Protocol):
     ) -> Awaitable[Worker]: ...
 
 
-@pytest.fixture
-def own_stack(stack: Stack) -> Stack:
-    """The stack, if its servers are ours to stop and kill; else the test is skipped."""
-    if not stack.processes:
-        pytest.skip("the stack that the environment names is not ours to mistreat")
-    return stack
-
-
 @pytest_asyncio.fixture
 async def office(stack: Stack) -> AsyncIterator[Backoffice]:
     """LiveKit's API; what a test makes with it is deleted after the test."""

@@ -134,7 +134,7 @@ class Dialogue(Timeline):
     async def _refer(self, message: Message) -> None:
         script = self.on_refer
         target = uri_of(message.get("Refer-To"))
-        referred = Referred(time.monotonic(), target, message.get("Referred-By"), message)
+        referred = Referred(time.monotonic(), target, message)
         self.refers.append(referred)
         self.note("refer", target)
         if script.after > 0:

@@ -49,7 +49,6 @@ class Process:
         self.argv = list(argv)
         self.log = log
         self.started_at = 0.0
-        self.ready_at = 0.0
         self._ready = ready
         self._env = dict(os.environ if env is None else env)
         self._cwd = cwd
@@ -108,7 +107,6 @@ class Process:
         if not self.running:
             raise RuntimeError(f"{self.name} did not start:\n{self.tail()}")
         if self._ready():
-            self.ready_at = time.monotonic()
             return True
         if time.monotonic() - self.started_at > self._patience:
             self.kill()

@@ -3,7 +3,7 @@
 A packet is placed by its RTP timestamp, anchored to the packet of its stretch that had the least
 delay: a burst after a stall is laid out as a phone's jitter buffer would play it, and what never
 came is a hole. Stretches end after ten seconds, or where a timestamp and the clock part by more
-than 0.1 s, so no error grows. `arrivals()` has the unmoved arrival times.
+than 0.1 s, so no error grows.
 """
 
 from __future__ import annotations
@@ -138,10 +138,6 @@ class Recording:
     def pcm(self) -> Samples:
         """The windows' samples, one window per row."""
         return self._analysed()[3]
-
-    def arrivals(self) -> Floats:
-        """When each packet's audio came in, in the order of arrival."""
-        return np.asarray(self._arrived, dtype=np.float64)
 
     def missing(self, start: float, end: float) -> int:
         """How many milliseconds between two instants were not received at all."""

@@ -52,7 +52,6 @@ class _Server:
     request: Message
     peer: Addr
     response: Message | None = None
-    copies: int = 0
     acked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -203,11 +202,6 @@ class SipEndpoint(asyncio.DatagramProtocol):
         if on_unacknowledged is not None:
             on_unacknowledged()
 
-    def copies_of(self, request: Message) -> int:
-        """How often a request of theirs came again, as its own retransmission."""
-        server = self._servers.get((request.branch, request.method))
-        return server.copies if server else 0
-
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         message = Message.parse(data)
         peer = (str(addr[0]), int(addr[1]))
@@ -224,7 +218,6 @@ class SipEndpoint(asyncio.DatagramProtocol):
         key = (message.branch, message.method)
         known = self._servers.get(key)
         if known is not None:
-            known.copies += 1
             if known.response is not None:
                 self._send(known.response, peer)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from livetransfer import (
     HoldMusicProblem,
     Phase,
     TransferStatus,
+    Verdict,
     WarmTransfer,
 )
 from livetransfer import HangUp as HangUpCaller
@@ -658,3 +660,112 @@ async def test_music_that_begins_with_the_way_back_goes_on_until_the_ai_speaks()
         spoken = scene.call.caller.heard("agent")[0].start
         assert scene.call.caller.heard("hold-music")[-1].end >= spoken - 0.01
         await check_promises(scene)
+
+
+class NoCrm(WarmTransfer):
+    async def brief(self, agent: BriefingAgent) -> Verdict:
+        await asyncio.sleep(2)
+        raise ConnectionError("the CRM is down")
+
+
+async def test_an_error_in_a_hook_the_music_goes_on_until_the_ai_speaks() -> None:
+    async with stage(
+        lambda listen: NoCrm(ANN, on_event=listen), humans={ANN: Human.silent(2)}
+    ) as scene:
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None
+        assert scene.outcome.status is TransferStatus.FAILED
+        await scene.settle()
+        await check_promises(scene)
+
+
+class Speechless(BriefingAgent):
+    def opening(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("briefing", [Speechless(), object], ids=["raises", "none"])
+async def test_nobody_is_let_answer_a_phone_for_a_briefing_that_cannot_be(briefing: Any) -> None:
+    humans = {ANN: Human.silent(after=20), BOB: Human.silent(after=20)}
+    async with stage(warm([ANN, BOB], briefing=briefing), humans=humans) as scene:
+        scene.ask()
+        await scene.over()
+        for human in scene.call.humans.values():
+            assert not [ring for ring in human.rings if ring.answered_at is not None]
+        assert scene.outcome is not None
+        assert [attempt.status for attempt in scene.outcome.attempts] == ["failed", "failed"]
+        await scene.settle()
+        await check_promises(scene)
+
+
+async def test_the_exit_key_does_not_cut_short_the_goodbye() -> None:
+    policy = lambda a: HangUpCaller("Nobody is free now, please call again tomorrow. Goodbye.")  # noqa: E731
+    async with stage(warm(fallback=policy, exit_key="0"), humans={ANN: Human.busy()}) as scene:
+        scene.ask()
+        while not scene.call.human(ANN).rings or not scene.call.caller.hears("agent"):
+            await asyncio.sleep(0.05)
+        scene.call.caller.press("0")
+        await scene.over()
+        assert "Goodbye." in scene.call.caller.heard_text
+
+
+@pytest.mark.parametrize("event", ["lose", "close_session"])
+async def test_a_caller_who_is_not_with_the_ai_is_not_said_to_be(event: str) -> None:
+    async with stage(warm()) as scene:
+        scene.when(Phase.BRIEFING, lambda s: getattr(s, event)(), 0.5)
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None
+        assert not scene.outcome.caller_present
+        assert "on the line with you" not in str(scene.outcome)
+        assert not (await scene.outcome.ended()).returned
+
+
+async def test_a_policy_that_returns_a_destination_puts_no_number_into_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    policy: Any = lambda a: Destination(BOB)  # noqa: E731
+    async with stage(warm(fallback=policy), humans={ANN: Human.busy()}) as scene:
+        scene.ask()
+        await scene.over()
+    ours = [r for r in caplog.records if r.name.startswith("livetransfer")]
+    assert not [r for r in ours if BOB in logging.Formatter().format(r)]
+
+
+class Greetless(BriefingAgent):
+    def greeting(self, summary: str) -> str:
+        raise ValueError("no")
+
+
+async def test_a_greeting_that_raises_puts_no_words_into_the_log() -> None:
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: told.append(str(context)))
+    try:
+        async with stage(warm(briefing=Greetless())) as scene:
+            scene.ask()
+            await scene.over()
+    finally:
+        loop.set_exception_handler(before)
+    assert not told
+
+
+async def test_the_leg_that_was_dialled_is_in_the_outcome() -> None:
+    async with stage(warm(exit_key="0"), humans={ANN: Human.silent(2)}) as scene:
+        scene.when(Phase.BRIEFING, lambda s: s.call.caller.press("0"), 2)
+        scene.ask()
+        await scene.over()
+        outcome = scene.outcome
+        assert outcome is not None
+        assert [attempt.status for attempt in outcome.attempts] == ["cancelled"]
+        assert outcome.human_identity == scene.call.human(ANN).rings[0].leg.identity
+
+
+async def test_max_hold_is_not_exceeded_for_the_humans_farewell() -> None:
+    async with stage(warm(max_hold=10), humans={ANN: Human.silent(2)}) as scene:
+        scene.ask()
+        await scene.over()
+        assert scene.returned is not None
+        assert scene.returned - (scene.entered(Phase.HOLDING) or 0) < 10.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -17,7 +18,13 @@ from livekit.agents import (
 )
 from livekit.agents.utils import AudioBuffer
 
-from livetransfer import BriefingAgent, TransferStatus, WarmTransfer
+from livetransfer import (
+    BriefingAgent,
+    ConfigurationError,
+    TransferStatus,
+    Verdict,
+    WarmTransfer,
+)
 from livetransfer._briefing_line import session_options
 from livetransfer._session import CallerSession
 from livetransfer.testing import Human, simulate
@@ -25,6 +32,27 @@ from livetransfer.testing import Human, simulate
 from .transfers import rig
 
 ANN = "+15550100"
+
+
+@pytest.mark.parametrize(
+    ("accept", "decline", "keys"),
+    [
+        ("1", "2", " You can also press 1 for yes or 2 for no."),
+        ("5", None, " You can also press 5 for yes."),
+        (None, "0", " You can also press 0 for no."),
+        (None, None, ""),
+    ],
+)
+def test_the_human_is_told_the_keys_there_are(
+    accept: str | None, decline: str | None, keys: str
+) -> None:
+    agent = BriefingAgent(accept_key=accept, decline_key=decline)
+    assert agent.greeting("It is Ann.").endswith(f"It is Ann. May I connect you?{keys}")
+
+
+def test_a_verdict_is_one_of_four() -> None:
+    with pytest.raises(ConfigurationError, match="kind"):
+        Verdict("accept")  # type: ignore[arg-type]
 
 
 class DeafSTT(stt.STT[str]):

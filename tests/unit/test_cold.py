@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 import pytest
 
@@ -130,17 +131,19 @@ def test_bad_options() -> None:
         ColdTransfer(ANN, method="blind")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="trunk_domain"):
         ColdTransfer(Destination("100", kind="user"), method="refer")
-    with pytest.raises(DestinationError):
-        ColdTransfer(ANN, trunk_domain="evil\r\nX: 1")
+    for host in ("evil\r\nX: 1", "bad host", "user@pbx.example.com"):
+        with pytest.raises(ConfigurationError, match="trunk_domain"):
+            ColdTransfer(ANN, trunk_domain=host)
     with pytest.raises(ConfigurationError, match="ring_timeout"):
         ColdTransfer(ANN, ring_timeout=0)
 
 
-async def test_a_header_with_a_line_break_is_refused_before_anything_happens() -> None:
-    async with simulate() as call:
-        transfer = ColdTransfer(ANN, headers={"X-A": "1\r\nX-B: 2"})
-        async with rig(call, transfer.run) as r:
-            r.ask()
-            with pytest.raises(DestinationError):
-                await r.outcome()
-            assert not [c for c in call.calls if c.name in ("refer", "dial", "open_audio")]
+def test_names_in_any_sequence_have_to_be_in_the_map() -> None:
+    for names in (["+15550199"], ("+15550199",), deque(["+15550199"])):
+        with pytest.raises(UnknownDestinationError):
+            ColdTransfer(names, extensions={"sales": ANN})
+
+
+def test_a_header_with_a_line_break_is_refused_at_once() -> None:
+    with pytest.raises(DestinationError, match="headers"):
+        ColdTransfer(ANN, headers={"X-A": "1\r\nX-B: 2"})

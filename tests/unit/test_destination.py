@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit.protocol.sip import SIPOutboundConfig
 
-from livetransfer import Destination, DestinationError, DestinationNotAllowedError, TransferError
+from livetransfer import (
+    ConfigurationError,
+    Destination,
+    DestinationError,
+    DestinationNotAllowedError,
+    TransferError,
+)
 from livetransfer.destination import check_allowed
 
 
@@ -53,6 +63,8 @@ def test_what_an_address_is(
         "sip:100@example.com:70000",
         "http://example.com",
         "tel:100",
+        "+1٥٥٥٠١٠٠",
+        "sip:100@example.com:٥٠٦٠",
     ],
 )
 def test_what_is_no_address(address: str) -> None:
@@ -79,9 +91,13 @@ def test_a_plain_extension_has_to_be_meant() -> None:
         ("headers", {"X-A": "1\r\nX-B: 2"}),
         ("headers", {"X A": "1"}),
         ("headers", {"": "1"}),
+        ("headers", {"X-A": 1}),
+        ("headers", {1: "X-A"}),
+        ("headers", "X-A: 1"),
         ("dtmf", "12p3"),
         ("ring_timeout", 0),
         ("ring_timeout", 601),
+        ("ring_timeout", "30"),
         ("method", "blind"),
         ("kind", "user@"),
     ],
@@ -126,3 +142,20 @@ def test_allowed_narrows() -> None:
         check_allowed([inside, outside], ["+1*"])
     with pytest.raises(DestinationNotAllowedError):
         check_allowed([inside], lambda destination: False)
+
+
+def test_a_predicate_that_is_async_allows_nothing() -> None:
+    async def anybody(destination: Destination) -> bool:
+        return True
+
+    with pytest.raises(ConfigurationError, match="allowed"):
+        check_allowed([Destination("+15550100")], anybody)  # type: ignore[arg-type]
+
+
+def test_it_can_be_copied_and_sent_to_another_process() -> None:
+    destination = Destination("+15550100", name="Ann", headers={"X-A": "1"})
+    for copied in (copy.deepcopy(destination), pickle.loads(pickle.dumps(destination))):
+        assert copied == destination
+        assert copied.headers == {"X-A": "1"}
+    connection = SIPOutboundConfig(hostname="pbx.example.com")
+    assert copy.deepcopy(destination.but(sip_connection=connection)).sip_connection == connection

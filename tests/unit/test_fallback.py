@@ -37,8 +37,9 @@ def test_it_retries_only_where_that_may_help() -> None:
     assert decide(policy, attempt(TransferStatus.DECLINED)) == ReturnToAgent()
 
 
-def test_after_the_time_is_up_nobody_else_is_dialled() -> None:
-    assert decide(None, attempt(TransferStatus.TIMED_OUT, remaining=3)) == ReturnToAgent()
+def test_after_one_who_did_not_decide_the_next_is_tried() -> None:
+    assert decide(None, attempt(TransferStatus.TIMED_OUT, remaining=3)) == Next()
+    assert decide(None, attempt(TransferStatus.TIMED_OUT)) == ReturnToAgent()
 
 
 @pytest.mark.parametrize("policy", [None, FallbackPolicy(retries=5), lambda a: Retry()])
@@ -62,6 +63,15 @@ def test_policies_compose_and_callables_are_policies() -> None:
     assert decide(policy, attempt(TransferStatus.FAILED, tries=2, remaining=1)) == Next()
 
 
+def test_a_callable_may_come_first() -> None:
+    def busy_again(a: Attempt) -> Retry | None:
+        return Retry(7) if a.status is TransferStatus.BUSY else None
+
+    policy = busy_again | FallbackPolicy(finally_="hang_up")
+    assert decide(policy, attempt(TransferStatus.BUSY)) == Retry(7)
+    assert decide(policy, attempt(TransferStatus.DECLINED)) == HangUp()
+
+
 def test_finally() -> None:
     policy = FallbackPolicy(finally_="hang_up", say="Goodbye.")
     assert decide(policy, attempt(TransferStatus.BUSY)) == HangUp("Goodbye.")
@@ -72,7 +82,26 @@ def test_what_is_no_action_is_refused() -> None:
         decide(lambda a: "again", attempt(TransferStatus.BUSY))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"retries": -1}, {"retry_after": -1}, {"finally_": "explode"}])
+def test_it_is_told_by_its_type_alone() -> None:
+    """It may hold a number, and the message is logged."""
+    with pytest.raises(TypeError) as refused:
+        decide(lambda a: ANN, attempt(TransferStatus.BUSY))  # type: ignore[arg-type]
+    assert "5550100" not in str(refused.value)
+
+
+NAN = float("nan")
+
+
+def test_how_long_to_wait_is_a_time() -> None:
+    for after in (-1, NAN, "5"):
+        with pytest.raises(ConfigurationError, match="after"):
+            Retry(after)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"retries": -1}, {"retry_after": -1}, {"retry_after": NAN}, {"finally_": "explode"}],
+)
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         FallbackPolicy(**options)  # type: ignore[arg-type]

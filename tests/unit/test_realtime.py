@@ -6,12 +6,20 @@ import asyncio
 from typing import Any
 
 import pytest
-from livekit.agents import AgentSession
+from livekit.agents import AgentSession, llm
 
 from livetransfer import TransferStatus, WarmTransfer
-from livetransfer.testing import Human, Say, WaitForBridge, WaitForSpeech, simulate
+from livetransfer.testing import (
+    HangUp,
+    Human,
+    Say,
+    Wait,
+    WaitForBridge,
+    WaitForSpeech,
+    simulate,
+)
 from livetransfer.testing.models import ToolCall
-from livetransfer.testing.realtime import ScriptedRealtimeModel
+from livetransfer.testing.realtime import ScriptedRealtimeModel, ScriptedRealtimeSession
 
 from .transfers import TransferringAgent
 
@@ -78,4 +86,28 @@ async def test_the_caller_who_left_is_told_of_by_the_model() -> None:
         assert agent.results[0].status is TransferStatus.CALLER_LEFT
         assert "They have just hung up." in call.human(ANN).heard_text
         assert not call.human(ANN).on_the_line
+        await session.aclose()
+
+
+async def test_a_realtime_model_that_takes_no_context_still_speaks_to_who_came_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(self: Any, chat_ctx: Any) -> None:
+        raise llm.RealtimeError("update_chat_ctx timed out.")
+
+    human = Human.accepts(after=2, then=(Wait(3), HangUp()))
+    async with simulate(humans={ANN: human}) as call:
+        session: AgentSession[Any] = AgentSession(llm=ScriptedRealtimeModel(RULES))
+        agent = TransferringAgent(WarmTransfer(ANN, after="return").run)
+        call.attach(session)
+        await session.start(agent)
+        session.generate_reply(user_input="I want to talk to a person")
+        while not agent.results:
+            await asyncio.sleep(0.05)
+        monkeypatch.setattr(ScriptedRealtimeSession, "update_chat_ctx", refuse)
+        end = await asyncio.wait_for(agent.results[0].ended(), 60)
+        assert end.returned
+        back = call.now
+        await asyncio.sleep(5)
+        assert call.caller.heard("agent", start=back)
         await session.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,26 @@ async def test_a_live_lookup_may_be_async_and_must_find_somebody() -> None:
     assert (await resolve(live, RouteRequest("sales")))[0].address == "+15550177"
     with pytest.raises(DestinationError):
         await resolve(live, RouteRequest("support"))
+
+
+class Found(Router):
+    def __init__(self, found: Any) -> None:
+        super().__init__(MAP)
+        self._found = found
+
+    def resolve(self, request: RouteRequest) -> Any:
+        return self._found
+
+
+async def test_a_live_lookup_may_find_one() -> None:
+    for found in ("+15550177", Destination("+15550177")):
+        assert await resolve(Found(found), RouteRequest()) == (Destination("+15550177"),)
+
+
+@pytest.mark.parametrize("found", [None, 5, "nobody", {"+15550177": 1}])
+async def test_what_a_live_lookup_may_not_find(found: Any) -> None:
+    with pytest.raises(DestinationError):
+        await resolve(Found(found), RouteRequest())
 
 
 @pytest.mark.parametrize("to", ["", [], (), None, 5, ["+15550100", "nobody"], {}])

@@ -368,3 +368,27 @@ async def test_it_gives_way_to_a_transfer_of_another_kind() -> None:
         async with rig(call, transfer) as r:
             r.ask()
             assert (await result(r)).status is TransferStatus.BRIDGED
+
+
+async def test_a_task_that_is_cancelled_as_it_succeeds_says_one_thing() -> None:
+    async with simulate(humans={ANN: Human.accepts(after=3)}) as call:
+
+        async def transfer(context: RunContext[Any]) -> Any:
+            task = WarmTransferTask(ANN)
+            inner = task._on_event
+
+            def listen(event: Any) -> None:
+                inner(event)
+                if type(event).__name__ == "TransferEnded":
+                    asyncio.get_running_loop().call_soon(task.cancel)
+
+            task._transfer._on_event = listen
+            return await task.run(context)
+
+        async with rig(call, transfer) as r:
+            r.ask()
+            while not r.agent.results:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(6)
+            failed = isinstance(r.agent.results[0], BaseException)
+            assert call.caller.talks_to(ANN) is not failed

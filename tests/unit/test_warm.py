@@ -258,6 +258,15 @@ async def test_the_next_is_tried() -> None:
             assert outcome.attempts[0].human_identity != outcome.attempts[1].human_identity
 
 
+async def test_after_one_who_does_not_decide_the_next_is_tried() -> None:
+    async with simulate(humans={ANN: Human.silent(after=2), BOB: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], briefing_timeout=20).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert [a.status for a in outcome.attempts] == ["timed_out", "bridged"]
+            assert call.caller.talks_to(BOB)
+
+
 async def test_busy_is_tried_again_after_a_while() -> None:
     async with simulate(humans={ANN: [Human.busy(), Human.accepts(after=1)]}) as call:
         transfer = WarmTransfer(ANN, fallback=FallbackPolicy(retries=1, retry_after=7))
@@ -433,6 +442,19 @@ async def test_a_listener_or_a_policy_that_raises_changes_nothing() -> None:
         ({"after": "never"}, "after"),
         ({"briefing": 7}, "briefing"),
         ({"hold_music": "no/such/file.mp3"}, "hold_music"),
+        ({"fallback": "hang_up"}, "fallback"),
+        ({"fallback": FallbackPolicy}, "fallback"),
+        ({"on_event": "print"}, "on_event"),
+        ({"announcement": 5}, "announcement"),
+        ({"introduction": 5}, "introduction"),
+        ({"instructions": 5}, "instructions"),
+        ({"trunk_id": 5}, "trunk_id"),
+        ({"caller": 5}, "caller"),
+        ({"department": "sales"}, "department"),
+        ({"allowed": "+1*"}, "allowed"),
+        ({"allowed": []}, "allowed"),
+        ({"allowed": ["+1*", 5]}, "allowed"),
+        ({"allowed": 5}, "allowed"),
     ],
 )
 def test_bad_options_are_refused_at_once(options: dict[str, Any], field: str) -> None:
@@ -456,6 +478,11 @@ async def test_what_is_refused_is_refused_before_the_hold() -> None:
             assert r.session.output.audio_enabled
     with pytest.raises(DestinationNotAllowedError):
         WarmTransfer(ANN, allowed=["+44*"])
+
+
+def test_a_blank_text_is_none() -> None:
+    """As it comes from an environment variable that is empty."""
+    WarmTransfer(ANN, trunk_id="", caller="", announcement=" ", instructions="", introduction="")
 
 
 async def test_a_context_that_is_none() -> None:

@@ -65,10 +65,11 @@ class SimControl:
         """Refuse a destination that could not be dialled, before anything happens.
 
         Raises:
-            ConfigurationError: The simulation has no trunk, and the destination names none.
+            ConfigurationError: The simulation has no trunk, and the destination names neither one
+                nor a host.
         """
-        named = destination.trunk_id is not None or destination.sip_connection is not None
-        if not self.simulation.trunk and not named:
+        ways = (destination.trunk_id, destination.sip_connection, destination.sip_host)
+        if not self.simulation.trunk and ways == (None, None, None):
             raise ConfigurationError(
                 "trunk_id",
                 None,
