@@ -141,7 +141,7 @@ class Run(Steps):
             self._human = None
             # What ends the transfer need not wait for it: the teardown of the whole does.
             closing = self._close_attempt()
-            if self.time_is_up:
+            if self.patience.over:
                 self._closing = closing
             else:
                 await asyncio.wait({closing, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -165,7 +165,6 @@ class Run(Steps):
 
     def _record(self, over: AttemptOver, tries: int, remaining: int) -> Attempt:
         assert self._destination is not None
-        now = self._loop.time()
         attempt = Attempt(
             self._destination,
             over.status,
@@ -175,7 +174,7 @@ class Run(Steps):
             self._human.leg.identity if self._human else None,
             tries=tries,
             remaining=remaining,
-            seconds_on_hold=now - self._held_since if self._held_since is not None else 0.0,
+            seconds_on_hold=self.patience.seconds_on_hold,
             earlier=tuple(self._attempts),
             cause=over.cause,
         )
@@ -188,7 +187,7 @@ class Run(Steps):
         except Exception:
             logger.exception("a fallback policy raised; the default one is used")
             action = decide(None, attempt)
-        if self.time_is_up and isinstance(action, (Next, Retry)):
+        if self.patience.over and isinstance(action, (Next, Retry)):
             return ReturnToAgent()
         return action
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ._attempt import AttemptOver, HumanLeg, Stopped
 from ._hang_up import HangUps
 from ._hold import HoldLine
+from ._patience import Patience
 from ._phases import Phase, Phases
 from ._session import CallerSession
 from ._teardown import Teardown
@@ -53,9 +54,6 @@ BRIDGE_LIMIT = 5.0
 
 REFER_ANSWER_LIMIT = 2.0
 """Seconds that the answer to a REFER may come after the caller has left (measured: about 1 s)."""
-
-WORTH_A_DIAL = 1.0
-"""Seconds that have to be left of `max_hold` for another phone to be rung."""
 
 LAST_SENTENCE_LIMIT = 3.0
 """Seconds that the AI may go on with its sentence when the human has answered."""
@@ -104,10 +102,8 @@ class Steps:
         self.loose_ends = Teardown()
         self.parting: Callable[[], Awaitable[None]] | None = None
         self._emit_to, self._ring_timeout = emit, ring_timeout
-        self._max_hold, self._exit_key = max_hold, exit_key
-        self._held_since: float | None = None
-        self._hold_began: asyncio.Future[None] = self._loop.create_future()
-        self._dialled_since: float | None = None
+        self._exit_key = exit_key
+        self.patience = Patience(max_hold)
         self._human: HumanLeg | None = None
         self._destination: Destination | None = None
         self._attempts: list[Attempt] = []
@@ -186,20 +182,6 @@ class Steps:
         else:
             self._stop(TransferStatus.CALLER_LEFT, "")
 
-    def hold_left(self) -> float | None:
-        """Seconds that the caller may still be on hold; None while not on hold."""
-        if self._held_since is None:
-            return None
-        return max(0.0, self._held_since + self._max_hold - self._loop.time())
-
-    @property
-    def time_is_up(self) -> bool:
-        """Whether `max_hold` is over: on hold, or for one who is not since the first dial."""
-        since = self._dialled_since if self._held_since is None else self._held_since
-        if since is None:
-            return False
-        return since + self._max_hold - self._loop.time() < WORTH_A_DIAL
-
     async def guard(
         self,
         step: Coroutine[Any, Any, T],
@@ -224,9 +206,8 @@ class Steps:
         watched: set[asyncio.Future[Any]] = {task, self._stopped}
         if human is not None:
             watched.add(human.broken)
-        ends = None if limit is None else self._loop.time() + limit
         try:
-            held_too_long = await self._first_of(watched, ends)
+            held_too_long = await self.patience.first_of(watched, limit)
             if self._stopped.done():
                 self._stopped.result()
             if human is not None and human.broken.done():
@@ -245,26 +226,6 @@ class Steps:
             elif not task.cancelled():
                 task.exception()  # where something else ended the step in the same tick
 
-    async def _first_of(self, watched: set[asyncio.Future[Any]], ends: float | None) -> bool:
-        """Wait for one of `watched`, until `ends` and while the caller may be on hold.
-
-        Returns:
-            Whether it was the time on hold that ended it.
-        """
-        while True:
-            now, hold_left = self._loop.time(), self.hold_left()
-            left = None if ends is None else max(0.0, ends - now)
-            # The hold may begin while the step goes on, and is bounded from then on.
-            begins = {self._hold_began} if hold_left is None else set()
-            bounds = [seconds for seconds in (left, hold_left) if seconds is not None]
-            done, _ = await asyncio.wait(
-                watched | begins,
-                timeout=min(bounds, default=None),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not done or done & watched:
-                return not done and hold_left is not None and (left is None or hold_left <= left)
-
     # -- the steps -----------------------------------------------------------------------
 
     async def hold(self, *, music: bool = True) -> None:
@@ -274,10 +235,8 @@ class Steps:
         """
         if self.phases.over:
             return
-        if self._held_since is None:
-            self._held_since = self._loop.time()
-            self._hold_began.set_result(None)
-            self.session.detach()
+        self.patience.held()
+        self.session.detach()
         if music:
             await self.hold_line.start()
 
@@ -322,7 +281,7 @@ class Steps:
     @property
     def on_hold(self) -> bool:
         """Whether the caller is on hold."""
-        return self._held_since is not None
+        return self.patience.on_hold
 
     @property
     def attempted(self) -> bool:
@@ -349,8 +308,7 @@ class Steps:
         destination = human.leg.destination
         assert destination is not None
         self.phases.move(Phase.DIALLING)
-        if self._dialled_since is None:
-            self._dialled_since = self._loop.time()
+        self.patience.dialled()
         human.keep_leg = self.attempt_teardown.push(
             "human leg", lambda: self._hang_ups.leg(human.leg)
         )
