@@ -100,7 +100,9 @@ class Run(Steps):
             return self._handed_over(mode)
         except Stopped as stopped:
             over = _by_stop(stopped)
-            if over.status is TransferStatus.CANCELLED:
+            # Unclear: the caller pressed the exit key while a REFER was under way.
+            unclear = over.status is TransferStatus.INDETERMINATE and not self._caller_alone
+            if over.status is TransferStatus.CANCELLED or unclear:
                 return await self._broken_off(over)
         except _GivenUp as given_up:
             return await self._given_back(
@@ -203,6 +205,8 @@ class Run(Steps):
         if isinstance(action, HangUp) and not self.on_hold:
             await self.session.quiet(LAST_SENTENCE_LIMIT)
         handle = self.session.speak(action.say) if action.say else None
+        if isinstance(action, ReturnToAgent) and not action.say and not self._interruptible:
+            self.session.answer_anyway(str(outcome))
         # Where the call is to be ended, nothing but a voice or its end may end the music.
         limit = TAIL_LIMIT + (GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else 0.0)
         tail = keep(asyncio.create_task(self._tail(limit), name="livetransfer-hold-tail"))

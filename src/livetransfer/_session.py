@@ -233,6 +233,17 @@ class CallerSession:
             except Exception:
                 logger.warning("a part of the session could not be given back", exc_info=True)
 
+    def answer_anyway(self, report: str) -> None:
+        """Let the AI speak of `report` where the tool's result will not make it speak.
+
+        That of a tool whose turn was interrupted, by force or before it began, is never told to
+        the LLM.
+        """
+        handle = self._context.speech_handle if self._context is not None else None
+        if handle is not None and handle.interrupted and not self.is_closing:
+            with contextlib.suppress(RuntimeError):
+                self.session.generate_reply(instructions=report)
+
     def answer_nothing(self) -> None:
         """The tool's result, and any other tool's, shall cause no reply, until `answer_again`."""
         if self._reply_guard is None:
@@ -283,12 +294,12 @@ class CallerSession:
         self.session.on("close", on_close)
         try:
             handle = self._context.speech_handle if self._context is not None else None
-            if handle is None or handle.interrupted or handle.allow_interruptions:
-                while not closed.done() and not self.is_closing:
-                    await asyncio.wait({closed}, timeout=CLOSING_SEEN)
-            else:
+            if handle is not None and not (handle.interrupted or handle.allow_interruptions):
                 # Closing waits for the tool before it says so, but interrupts its speech at once.
+                # Others may interrupt it by force, and that ends nothing.
                 await handle.wait_if_not_interrupted([closed])
+            while not closed.done() and not self.is_closing:
+                await asyncio.wait({closed}, timeout=CLOSING_SEEN)
         finally:
             self.session.off("close", on_close)
 

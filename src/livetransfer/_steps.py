@@ -263,10 +263,8 @@ class Steps:
             # Nobody can take a REFER back: it may still succeed.
             raise AttemptOver(TransferStatus.INDETERMINATE, over.reason) from over
         except Stopped as stopped:
-            if stopped.status is TransferStatus.FAILED:
-                raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
             if stopped.status is not TransferStatus.CALLER_LEFT:
-                raise
+                raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
             # The leg is gone before the answer to the RPC: accepted, or the caller hung up.
             await asyncio.wait({task}, timeout=REFER_ANSWER_LIMIT)
             if not task.done() or task.exception() is not None:

@@ -43,7 +43,8 @@ class ColdTransfer(Transfer):
             with `extensions`, a name in that map.
         method: ``"refer"``: ask the caller's phone system by SIP REFER. ``"dial"``: dial the
             destination and bridge. ``"auto"``: REFER, and dial where the REFER itself is refused
-            or cannot be made; never after the destination was reached or may have been.
+            or cannot be made, as for a destination with keys to press; never after the
+            destination was reached or may have been.
         announcement: What the caller hears, to its end, before anything happens.
         headers: SIP headers for the REFER or the INVITE.
         trunk_domain: The host of the caller's trunk; a number is then referred to as
@@ -155,6 +156,10 @@ class ColdTransfer(Transfer):
             ConfigurationError: There is none.
         """
         method = destination.method or self._method
+        if method == "refer" and destination.dtmf:
+            raise ConfigurationError(
+                "method", method, "after a REFER nobody is there to press the keys of dtmf="
+            )
         can_refer = self._refer_address(destination) is not None
         if method == "refer" and not can_refer:
             raise ConfigurationError(
@@ -163,12 +168,12 @@ class ColdTransfer(Transfer):
                 f"a REFER to the extension {destination.label!r} needs the trunk's host",
             )
         if method == "auto":
-            return ("refer", "dial") if can_refer else ("dial",)
+            return ("refer", "dial") if can_refer and not destination.dtmf else ("dial",)
         return (method,)
 
     def _refer_address(self, destination: Destination) -> str | None:
         number = destination.number
-        if destination.kind == "uri" and number is None:
+        if destination.kind == "uri" and (number is None or self._trunk_domain is None):
             return destination.address
         if self._trunk_domain is not None:
             return f"sip:{destination.sip_user}@{self._trunk_domain}"
@@ -208,13 +213,15 @@ class _Cold:
         address = transfer._refer_address(destination)
         assert address is not None
         run.phases.move(Phase.REFERRING)
-        await run.guard(run.hold(music=not transfer._play_dialtone))
+        # Not over the music that plays since an attempt before.
+        dialtone = transfer._play_dialtone and run.hold_line.handle is None
+        await run.guard(run.hold(music=not dialtone))
         try:
             await run.refer(
                 address,
                 headers=destination.headers,
                 timeout=destination.ring_timeout or transfer._ring_timeout,
-                play_dialtone=transfer._play_dialtone,
+                play_dialtone=dialtone,
             )
         except (AttemptOver, CallControlError):
             # Where a dial tone has ended, music plays until there is a voice.

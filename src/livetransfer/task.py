@@ -171,9 +171,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
             "allow_interruptions": allow_interruptions,
         }
         options: dict[str, Any] = {key: value for key, value in models.items() if is_given(value)}
-        super().__init__(
-            instructions=prompt.text, tools=list(tools) if is_given(tools) else [], **options
-        )
+        super().__init__(instructions=prompt.text, tools=list(tools or []), **options)
         self._transfer = WarmTransfer(
             destination,
             instructions=prompt.stress,
@@ -291,6 +289,9 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         """Begin the transfer; return the briefing's session when the human has answered."""
         if self._context is None:
             raise RuntimeError(f"{type(self).__name__} does not run: await it first")
+        if self._over.done() and self._transferring is None:
+            # It was ended while an overridden on_enter had not dialled yet.
+            raise RuntimeError(f"{type(self).__name__} is over")
         if self._transferring is None:
             self._transferring = asyncio.create_task(
                 self._transfer.run(self._context), name="livetransfer-task"

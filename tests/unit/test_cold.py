@@ -16,11 +16,11 @@ from livetransfer import (
     UnknownDestinationError,
 )
 from livetransfer.destination import Method
-from livetransfer.testing import Human, Refer, simulate
+from livetransfer.testing import Human, Latency, Refer, simulate
 
 from .transfers import rig
 
-ANN = "+15550100"
+ANN, BOB = "+15550100", "+15550101"
 
 
 async def test_the_refer_goes_out_after_the_announcement() -> None:
@@ -147,3 +147,53 @@ def test_names_in_any_sequence_have_to_be_in_the_map() -> None:
 def test_a_header_with_a_line_break_is_refused_at_once() -> None:
     with pytest.raises(DestinationError, match="headers"):
         ColdTransfer(ANN, headers={"X-A": "1\r\nX-B: 2"})
+
+
+async def test_the_exit_key_does_not_take_a_refer_back() -> None:
+    async with simulate(refer="succeeds_late") as call:
+        transfer = ColdTransfer(ANN, method="refer", exit_key="*")
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            await asyncio.sleep(5)
+            call.caller.press("*")
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.INDETERMINATE
+            assert outcome.reason == "the caller pressed the exit key"
+            assert r.session.output.audio_enabled
+            await asyncio.sleep(40)
+            assert call.caller.referred_to  # it did succeed
+
+
+async def test_the_dial_tone_is_not_played_over_the_music() -> None:
+    async with simulate(refer="busy", latency=Latency(refer=3)) as call:
+        transfer = ColdTransfer([ANN, BOB], method="refer", play_dialtone=True)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            while not r.agent.results:
+                await asyncio.sleep(0.1)
+                assert not (call.caller.hears("hold-music") and call.caller.hears("dialtone"))
+            assert call.caller.heard("dialtone")
+
+
+async def test_keys_of_the_destination_are_pressed() -> None:
+    """A REFER cannot press them: the caller would be left in the menu of the destination."""
+    async with simulate(humans={ANN: Human.accepts(after=1)}) as call:
+        transfer = ColdTransfer(Destination(ANN, dtmf="ww123#"))
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.BRIDGED
+            assert call.human(ANN).keys == "123#"
+
+
+async def test_the_parameters_of_a_tel_uri_are_referred_to() -> None:
+    async with simulate() as call:
+        async with rig(call, ColdTransfer("tel:+15550100;ext=12").run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.REFERRED
+            await asyncio.sleep(1)
+            assert call.caller.referred_to == "tel:+15550100;ext=12"
+
+
+def test_a_refer_cannot_press_keys() -> None:
+    with pytest.raises(ConfigurationError, match="dtmf"):
+        ColdTransfer(Destination(ANN, dtmf="1"), method="refer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import subprocess
 import sys
@@ -422,3 +423,12 @@ def test_a_terminal_that_knows_ascii_only_is_enough(recording: Recording) -> Non
         play(recording, Console(file=screen, width=70), seconds=0.0)
         screen.flush()
         assert b"caller -> AI" in raw.getvalue()
+
+
+def test_a_folder_with_characters_that_the_terminal_has_not(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    out = tmp_path / "d\u00e9j\u00e0"
+    command = [sys.executable, "-m", "livetransfer", "demo", "--scenario", "busy", "--out"]
+    done = subprocess.run([*command, str(out)], env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr[-400:]
+    assert (out / "timeline.html").exists()

@@ -392,3 +392,40 @@ async def test_a_task_that_is_cancelled_as_it_succeeds_says_one_thing() -> None:
             await asyncio.sleep(6)
             failed = isinstance(r.agent.results[0], BaseException)
             assert call.caller.talks_to(ANN) is not failed
+
+
+@pytest.mark.parametrize("way", ["cancel", "complete", "succeed"])
+async def test_a_task_that_has_ended_dials_nobody(way: str) -> None:
+    """`on_enter` may go on for 5 s after the end; what it dials then belongs to nobody."""
+
+    class Slow(WarmTransferTask):
+        async def on_enter(self) -> None:
+            await asyncio.sleep(3)  # looks something up, says something
+            await super().on_enter()
+
+    async with simulate(humans={ANN: Human.accepts(after=2)}) as call:
+
+        async def transfer(context: RunContext[Any]) -> Any:
+            task = Slow(ANN)
+            loop = asyncio.get_running_loop()
+            if way == "cancel":
+                loop.call_later(1, task.cancel)
+            elif way == "succeed":
+                loop.call_later(1, task.complete, WarmTransferResult("somebody"))
+            else:
+                error = WarmTransferError("closed now", code=WarmTransferFailure.REFUSED)
+                loop.call_later(1, task.complete, error)
+            return await task
+
+        async with rig(call, transfer) as r:
+            r.ask()
+            await result(r)
+            await asyncio.sleep(30)
+            assert not call.human(ANN).rings
+            assert not call.caller.talks_to(ANN)
+            assert r.session.output.audio_enabled
+        assert call.leftovers() == []
+
+
+async def test_tools_may_be_none() -> None:
+    assert WarmTransferTask(ANN, sip_trunk_id="ST_1", tools=None)  # type: ignore[arg-type]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +44,10 @@ def demo(
 
     The telephone network is simulated, in virtual time, so it takes seconds.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # The folder's name may have characters that the terminal has not.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     console = Console(no_color=no_color or None, highlight=False)
     console.print("[dim]setting up ...[/]", end="\r") if console.is_terminal else None
     # Imported here, because it takes a second and `livetransfer --help` should not.

@@ -12,6 +12,8 @@ __all__ = ["Clock", "virtual_time"]
 
 _THREAD_GRACE = 1.0
 """Real seconds that a job in a thread may take before time passes at its real speed."""
+_FAR = 24 * 3600.0
+"""Seconds: the longest that an event loop waits at a time (asyncio's MAXIMUM_SELECT_TIMEOUT)."""
 _BUSY_STEPS = 50_000
 """Turns of the loop with no pause, after which each costs time: a busy loop must not hang."""
 
@@ -98,6 +100,10 @@ class _Warp:
                 self._now += 1e-4
             return events
         self._busy = 0
+        if timeout >= _FAR and (events := self._select(_THREAD_GRACE)):
+            # Nothing was due today, so what the loop waits for is not a timer but a thread of
+            # somebody's own, or a socket.
+            return events
         if not self._jobs:
             self._now += timeout
             return events

@@ -143,7 +143,7 @@ class SimControl:
                 phone.end(ring, "the dial was cancelled")
                 raise
             if destination.dtmf:
-                phone.keys += destination.dtmf
+                phone.keys += destination.dtmf.replace("w", "").replace("W", "")
             return ring
 
         def undo(ring: Ring) -> None:
@@ -273,6 +273,9 @@ class SimControl:
 
         async def act() -> None:
             self.simulation.end_leg(leg.identity, "it was hung up")
+            ear = self.simulation.caller_ear
+            if leg == self.caller and ear is not None:
+                ear.party_left()  # in a room the transfer itself closes the session then
 
         await self.simulation.verb("hang_up", {"leg": leg}, act, control=self)
 

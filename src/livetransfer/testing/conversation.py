@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import Agent, AgentSession
+from livekit.agents import Agent, AgentSession, StopResponse
+from livekit.agents.llm import ChatMessage
 
+from livetransfer._teardown import keep
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
@@ -166,7 +168,24 @@ class Ear:
     def listen(self, text: str) -> None:
         """The party has said `text`."""
         with contextlib.suppress(RuntimeError):  # not started, or closing
-            self.session.generate_reply(user_input=text, input_modality="audio")
+            agent = self.session.current_agent
+            if type(agent).on_user_turn_completed is Agent.on_user_turn_completed:
+                self.session.generate_reply(user_input=text, input_modality="audio")
+            else:
+                keep(asyncio.create_task(self._hooked(agent, text)))
+
+    async def _hooked(self, agent: Agent, text: str) -> None:
+        """Reply to what was said as the session does after a turn: the agent may object."""
+        ctx, message = agent.chat_ctx.copy(), ChatMessage(role="user", content=[text])
+        try:
+            await agent.on_user_turn_completed(ctx, new_message=message)
+        except StopResponse:
+            return
+        if self.listens:
+            with contextlib.suppress(RuntimeError):
+                self.session.generate_reply(
+                    user_input=message, chat_ctx=ctx, input_modality="audio"
+                )
 
 
 class SimConversation:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 __all__ = ["Scripts"]
+
+logger = logging.getLogger("livetransfer")
 
 
 class Scripts:
@@ -57,6 +60,11 @@ class Scripts:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def log_errors(self) -> None:
+        """Log what scripts and listeners raised: it may be behind what the test failed with."""
+        for error in self._errors:
+            logger.error("a script of the simulation failed", exc_info=error)
 
     def raise_errors(self) -> None:
         """Raise the first error of a script or a listener, if there was one."""

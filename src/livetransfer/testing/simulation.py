@@ -201,12 +201,6 @@ async def simulate(
             if virtual_time
             else Clock(asyncio.get_running_loop())
         )
-        holder: list[Simulation] = []
-
-        def new_control(session: AgentSession[Any]) -> SimControl:
-            return holder[0].new_control(session)
-
-        token = current_control.set(new_control)
         simulation = Simulation(
             humans or {},
             caller=caller,
@@ -218,9 +212,12 @@ async def simulate(
             bridge=bridge,
             queue=queue,
         )
-        holder.append(simulation)
+        token = current_control.set(simulation.new_control)
         try:
             yield simulation
+        except BaseException:
+            simulation.log_errors()
+            raise
         finally:
             try:
                 current_control.reset(token)
