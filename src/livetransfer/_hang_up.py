@@ -81,7 +81,9 @@ class HangUps:
                     )
                     done &= pending
                     pending -= done
-                    if any(not task.cancelled() and task.exception() is None for task in done):
+                    # Each is looked at: an exception that nobody saw is logged as an error.
+                    worked = [not task.cancelled() and task.exception() is None for task in done]
+                    if any(worked):
                         return True
                 if self._lost.done():
                     return False
@@ -95,7 +97,10 @@ class HangUps:
             for task in pending:
                 task.cancel()
             if pending:
-                await asyncio.wait(pending, timeout=PAUSE)
+                ended, _ = await asyncio.wait(pending, timeout=PAUSE)
+                for task in ended:
+                    if not task.cancelled():
+                        task.exception()  # one that failed in the same tick
 
     async def aclose(self) -> None:
         """Close the control; in the background while a leg is pursued with it."""

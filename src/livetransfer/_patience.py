@@ -26,7 +26,7 @@ class Patience:
         self._hold_began: asyncio.Future[None] = self._loop.create_future()
 
     def dialled(self) -> None:
-        """A phone is rung. The first time counts."""
+        """A phone is about to be rung. The first time counts."""
         if self._dialled_at is None:
             self._dialled_at = self._loop.time()
 
@@ -48,15 +48,19 @@ class Patience:
 
     @property
     def over(self) -> bool:
-        """Whether nobody is to be dialled any more.
+        """Whether nobody is to be dialled any more."""
+        return self.over_in(0.0)
+
+    def over_in(self, seconds: float) -> bool:
+        """Whether nobody is to be dialled any more `seconds` from now.
 
         On hold the limit is that of the hold; while the AI goes on talking with the caller, it
-        counts from the first dial.
+        counts from the first attempt.
         """
         since = self._dialled_at if self._held_at is None else self._held_at
         if since is None:
             return False
-        return since + self._limit - self._loop.time() < WORTH_A_DIAL
+        return since + self._limit - self._loop.time() - seconds < WORTH_A_DIAL
 
     async def first_of(self, watched: set[asyncio.Future[Any]], limit: float | None) -> bool:
         """Wait for one of `watched`, for `limit` seconds at most, while the caller may be on hold.

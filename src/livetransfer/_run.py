@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -189,29 +190,50 @@ class Run(Steps):
         except Exception:
             logger.exception("a fallback policy raised; the default one is used")
             action = decide(None, attempt)
-        if self.patience.over and isinstance(action, (Next, Retry)):
-            return ReturnToAgent()
-        return action
+        wait = action.after if isinstance(action, Retry) else 0.0
+        if not isinstance(action, (Next, Retry)) or not self.patience.over_in(wait):
+            return action
+        # Nobody is dialled any more: what the policy has for that is its last word.
+        last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0)
+        with contextlib.suppress(Exception):
+            action = decide(self._fallback, last)
+        return ReturnToAgent() if isinstance(action, (Next, Retry)) else action
 
     async def _given_back(
         self, action: ReturnToAgent | HangUp, outcome: TransferOutcome
     ) -> TransferOutcome:
         """Give the caller back to the AI, or end the call as the fallback says."""
         self._exit_key = None  # a last sentence is not to be cut short by it
-        if not isinstance(action, HangUp):
-            self.phases.move(Phase.RETURNED)
         keep(asyncio.create_task(self.loose_ends.run(), name="livetransfer-loose-ends"))
+        if isinstance(action, HangUp):
+            hung_up = await self._goodbye(action)
+        else:
+            hung_up = False
+            self._resume(action, outcome)
+        self._claim.release()
+        return replace(outcome, hung_up=hung_up, timings=self._timings(), _alone=self._caller_alone)
+
+    def _resume(self, action: ReturnToAgent, outcome: TransferOutcome) -> None:
+        """Let the caller talk with the AI again; the music goes on until there is a voice."""
+        self.phases.move(Phase.RETURNED)
         self.session.restore()
-        if isinstance(action, HangUp) and not self.on_hold:
+        if action.say:
+            self.session.speak(action.say)
+        elif not self._interruptible:
+            self.session.answer_anyway(str(outcome))
+        keep(asyncio.create_task(self._tail(TAIL_LIMIT), name="livetransfer-hold-tail"))
+
+    async def _goodbye(self, action: HangUp) -> bool:
+        """Say the last sentence and hang up the caller; return whether that was possible."""
+        self.session.restore()
+        if not self.on_hold:
             await self.session.quiet(LAST_SENTENCE_LIMIT)
         handle = self.session.speak(action.say) if action.say else None
-        if isinstance(action, ReturnToAgent) and not action.say and not self._interruptible:
-            self.session.answer_anyway(str(outcome))
-        # Where the call is to be ended, nothing but a voice or its end may end the music.
-        limit = TAIL_LIMIT + (GOODBYE_LIMIT + WITHIN if isinstance(action, HangUp) else 0.0)
-        tail = keep(asyncio.create_task(self._tail(limit), name="livetransfer-hold-tail"))
+        # Nothing but a voice or the end of the call may end the music.
+        limit, said = TAIL_LIMIT + GOODBYE_LIMIT + WITHIN, self._loop.create_future()
+        tail = keep(asyncio.create_task(self._tail(limit, said), name="livetransfer-hold-tail"))
         hung_up = False
-        if isinstance(action, HangUp):
+        try:
             if handle is not None:
                 spoken = keep(asyncio.ensure_future(handle.wait_for_playout()))
                 await asyncio.wait(
@@ -220,18 +242,24 @@ class Run(Steps):
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             hung_up = await self._hang_ups.caller()
-            self.phases.move(Phase.ENDED if hung_up else Phase.RETURNED)
-            if hung_up:
-                tail.cancel()
-                await asyncio.wait({tail})
-                self.session.close_as_if_caller_left()
-        self._claim.release()
-        return replace(outcome, hung_up=hung_up, timings=self._timings(), _alone=self._caller_alone)
+        finally:
+            said.set_result(None)
+        self.phases.move(Phase.ENDED if hung_up else Phase.RETURNED)
+        if hung_up:
+            tail.cancel()
+            await asyncio.wait({tail})
+            self.session.close_as_if_caller_left()
+        return hung_up
 
-    async def _tail(self, limit: float) -> None:
-        """End the music when a voice takes over, then close what is left."""
+    async def _tail(self, limit: float, said: asyncio.Future[None] | None = None) -> None:
+        """End the music when a voice takes over, then close what is left.
+
+        Not before `said` is done: hanging up needs the control.
+        """
         try:
             await self.hold_line.until_voice(limit)
+            if said is not None:
+                await asyncio.wait({said})
             if self._closing is not None:
                 await asyncio.shield(self._closing)
         finally:

@@ -293,6 +293,7 @@ class Steps:
 
     def new_human(self, destination: Destination) -> HumanLeg:
         """Return the leg of a new attempt: an identity that was never used before."""
+        self.patience.dialled()
         leg = Leg(f"human-{uuid.uuid4().hex[:12]}", destination)
         self._human = HumanLeg(leg, self._loop.create_future())
         return self._human
@@ -306,7 +307,6 @@ class Steps:
         destination = human.leg.destination
         assert destination is not None
         self.phases.move(Phase.DIALLING)
-        self.patience.dialled()
         human.keep_leg = self.attempt_teardown.push(
             "human leg", lambda: self._hang_ups.leg(human.leg)
         )

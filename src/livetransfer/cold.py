@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -224,8 +225,10 @@ class _Cold:
                 play_dialtone=dialtone,
             )
         except (AttemptOver, CallControlError):
-            # Where a dial tone has ended, music plays until there is a voice.
-            await run.guard(run.hold())
+            # Where a dial tone has ended, music plays until there is a voice. That the time on hold
+            # is over says nothing of what became of the REFER.
+            with contextlib.suppress(AttemptOver):
+                await run.guard(run.hold())
             raise
 
     @staticmethod

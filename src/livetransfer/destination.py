@@ -7,9 +7,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._options import check_seconds
 from .errors import ConfigurationError, DestinationError, DestinationNotAllowedError
@@ -185,10 +184,12 @@ class Destination:
             values["kind"] = "auto"
         return Destination(**values)
 
-    def __reduce__(self) -> tuple[Callable[[], Destination], tuple[()]]:
+    def __getstate__(self) -> dict[str, object]:
         """Let it be copied and pickled, which its read-only headers by themselves cannot be."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return partial(type(self), **values | {"headers": dict(self.headers)}), ()
+        return vars(self) | {"headers": dict(self.headers)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"headers": MappingProxyType(state["headers"])})
 
     @property
     def label(self) -> str:

@@ -209,7 +209,12 @@ class _Warm:
         await run.dial(human)
         held = await self._hold_at_the_answer(run, line)
         run.phases.move(Phase.BRIEFING)
-        verdict = await self._brief(run, human, line, ready)
+        try:
+            verdict = await self._brief(run, human, line, ready)
+        except AttemptOver:
+            if held is not None:
+                held.cancel()  # before a farewell to the human, not after it
+            raise
         if verdict.kind != "accepted":
             if verdict.kind == "declined":
                 await line.farewell("declined")

@@ -769,3 +769,29 @@ async def test_max_hold_is_not_exceeded_for_the_humans_farewell() -> None:
         await scene.over()
         assert scene.returned is not None
         assert scene.returned - (scene.entered(Phase.HOLDING) or 0) < 10.5
+
+
+@pytest.mark.parametrize("finally_", ["hang_up", "return"])
+async def test_the_policys_last_word_is_said_where_the_hold_was_too_long(finally_: Any) -> None:
+    policy = FallbackPolicy(finally_=finally_, say="Nobody is free.")
+    humans = {ANN: Human.no_answer(), BOB: Human.no_answer()}
+    async with stage(warm([ANN, BOB], max_hold=10, fallback=policy), humans=humans) as scene:
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None, scene.result
+        assert scene.outcome.hung_up == (finally_ == "hang_up")
+        await scene.settle()
+        assert "Nobody is free." in scene.call.caller.heard_text
+        await check_promises(scene)
+
+
+async def test_a_refer_that_is_unclear_when_the_hold_ends_stays_unclear() -> None:
+    transfer = cold([ANN, BOB], method="refer", play_dialtone=True, max_hold=5, ring_timeout=30)
+    async with stage(transfer, refer="times_out") as scene:
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None, scene.result
+        assert scene.outcome.status is TransferStatus.INDETERMINATE
+        assert "Do not transfer again" in str(scene.outcome)
+        await scene.settle()
+        await check_promises(scene)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from livetransfer import HangUp as HangUpCaller
-from livetransfer import Phase, Retry, WarmTransfer
-from livetransfer.testing import Human, simulate
+from livetransfer import Phase, Retry, ReturnToAgent, TransferStatus, WarmTransfer
+from livetransfer.testing import Human, SimControl, simulate
 from tests.unit.transfers import RULES, rig
 
 from .promises import check_promises
@@ -101,3 +103,86 @@ async def test_an_always_retrying_policy_ends_where_the_ai_goes_on_talking() -> 
         scene.ask()
         await asyncio.sleep(400)
         assert scene.agent.results, len(scene.call.human(ANN).rings)
+
+
+async def test_retries_of_an_attempt_that_never_dials_end_where_the_ai_goes_on_talking() -> None:
+    def broken() -> Any:
+        raise RuntimeError("no briefing")
+
+    transfer = warm(
+        while_ringing="conversation",
+        max_hold=30,
+        briefing=broken,
+        fallback=lambda a: Retry(after=2),
+    )
+    async with stage(transfer, rules=TALKING) as scene:
+        scene.ask()
+        await scene.over()  # 600 s
+        assert scene.outcome is not None, scene.result
+        assert scene.outcome.status is TransferStatus.FAILED
+        assert scene.call.now < 60
+
+
+async def test_nobody_is_dialled_after_max_hold_by_a_retry_that_waits_beyond_it() -> None:
+    transfer = warm(while_ringing="conversation", max_hold=30, fallback=lambda a: Retry(after=60))
+    async with stage(transfer, humans={ANN: Human.busy()}, rules=TALKING) as scene:
+        scene.ask()
+        await scene.over()
+        dials = [verb.at for verb in scene.verbs("dial")]
+        assert max(dials) - min(dials) < 30, dials
+
+
+def cut_off(fallback: Any) -> Any:
+    """The human answers late and does not decide while the AI ends its sentence."""
+    return warm(
+        while_ringing="conversation",
+        max_hold=4,
+        ring_timeout=20,
+        briefing_timeout=1,
+        fallback=fallback,
+    )
+
+
+async def test_the_goodbye_is_heard_although_a_hold_was_about_to_begin() -> None:
+    transfer = cut_off(lambda a: HangUpCaller("Goodbye for now."))
+    humans = {ANN: Human.silent(after=6)}
+    async with stage(transfer, humans=humans, rules=LONG_RULES) as scene:
+        scene.talking = True
+        scene.ask()
+        await scene.over()
+        assert "Goodbye for now." in scene.call.caller.heard_text
+        assert not scene.call.caller.heard("hold-music")
+
+
+async def test_what_the_policy_says_is_not_cut_short_by_a_hold_that_was_about_to_begin() -> None:
+    words = "Nobody is there, I am afraid, so you are back with me, and we can go on."
+    humans = {ANN: Human.silent(after=6)}
+    transfer = cut_off(lambda a: ReturnToAgent(words))
+    async with stage(transfer, humans=humans, rules=LONG_RULES) as scene:
+        scene.talking = True
+        scene.ask()
+        await scene.over()
+        await scene.settle(20)
+        assert "we can go on." in scene.call.caller.heard_text
+
+
+@pytest.mark.parametrize("ringing", ["music", "conversation"])
+async def test_the_control_is_open_until_the_fallback_has_hung_up(
+    ringing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    hang_up = SimControl.hang_up
+
+    async def watched(self: SimControl, leg: Any) -> None:
+        if self.closed:
+            closed.append(leg.identity)
+        await hang_up(self, leg)
+
+    monkeypatch.setattr(SimControl, "hang_up", watched)
+    transfer = warm(while_ringing=ringing, fallback=lambda a: HangUpCaller("Nobody is free. Bye."))
+    async with stage(transfer, humans={ANN: Human.rejects(486, after=2)}, rules=TALKING) as scene:
+        scene.ask()
+        await scene.over()
+        assert scene.outcome is not None, scene.result
+        assert scene.outcome.hung_up
+        assert not closed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -159,3 +160,23 @@ def test_it_can_be_copied_and_sent_to_another_process() -> None:
         assert copied.headers == {"X-A": "1"}
     connection = SIPOutboundConfig(hostname="pbx.example.com")
     assert copy.deepcopy(destination.but(sip_connection=connection)).sip_connection == connection
+
+
+class Desk(Destination):
+    def __init__(self, extension: str) -> None:
+        super().__init__(address=f"sip:{extension}@pbx.example.com", headers={"X-Desk": extension})
+
+
+@dataclass(frozen=True)
+class Skilled(Destination):
+    skill: str = ""
+    key: str = field(init=False, default="k")
+
+
+@pytest.mark.parametrize("made", [Desk("100"), Skilled("+15550100", skill="French")])
+def test_a_subclass_of_destination_can_be_copied_and_pickled(made: Destination) -> None:
+    for same in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert same == made
+        assert type(same) is type(made)
+        with pytest.raises(TypeError):
+            same.headers["X"] = "y"  # type: ignore[index]
