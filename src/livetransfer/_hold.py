@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from livekit.agents import AgentSession
+from livekit.agents.tts import TTS
 
 from ._session import CallerSession
 from ._teardown import keep
@@ -36,6 +38,8 @@ FADE = 0.1
 """Seconds over which the music fades when a voice takes over."""
 
 _tails: WeakKeyDictionary[AgentSession[Any], HoldLine] = WeakKeyDictionary()
+_voices: WeakKeyDictionary[TTS[Any], str] = WeakKeyDictionary()
+_count = itertools.count()
 
 
 class HoldLine:
@@ -100,7 +104,7 @@ class HoldLine:
         self._handle = self._player.play(
             self._sink,
             synthesise=tts.synthesize if tts is not None else None,
-            voice=f"{tts.label}/{id(tts)}" if tts is not None else "",
+            voice=_voice(tts) if tts is not None else "",
             on_event=self._on_event,
         )
         tail = _tails.get(self._session)
@@ -172,3 +176,8 @@ class HoldLine:
             if _tails.get(session) is self:
                 del _tails[session]
             await self.stop()
+
+
+def _voice(tts: TTS[Any]) -> str:
+    """Return what names this very object, also when it is gone: an `id` is used again then."""
+    return _voices.setdefault(tts, f"{tts.label}/{next(_count)}")

@@ -18,22 +18,30 @@ from livetransfer.hold._samples import Samples
 
 RATE = 24_000
 
+CAPACITIES = [0.4, 1.0]
+"""Seconds that sinks take: one that does not say how much it is, and the music's in a room."""
+
 
 class FakeSink:
     """An AudioSink that plays in the event loop's time and keeps what could be heard.
 
     Attributes:
+        capacity: Seconds that may be queued before `write` waits.
+        takes: Seconds that a write takes at least; in a room it is about 0.001.
+        most: The most that was queued, in seconds.
         frames: The frames that were written.
         gaps: When, in seconds after the first frame, and for how long nothing was queued.
     """
 
-    def __init__(self, rate: int = RATE, channels: int = 1, capacity: float = 0.4) -> None:
+    def __init__(
+        self, rate: int = RATE, channels: int = 1, capacity: float = 0.4, takes: float = 0.0
+    ) -> None:
         self.sample_rate, self.num_channels = rate, channels
         self.frames: list[rtc.AudioFrame] = []
         self.gaps: list[tuple[float, float]] = []
-        self.began = self.ends = 0.0
+        self.began = self.ends = self.most = 0.0
         self.closed = False
-        self._capacity = capacity
+        self.capacity, self.takes = capacity, takes
         self._parts: list[Samples] = []
 
     @property
@@ -62,8 +70,11 @@ class FakeSink:
         self.frames.append(frame)
         self._parts.append(np.frombuffer(frame.data, np.int16)[:: self.num_channels])
         self.ends += frame.duration
-        while self.queued > self._capacity + 1e-6:
-            await asyncio.sleep(self.queued - self._capacity)
+        self.most = max(self.most, self.queued)
+        if self.takes:
+            await asyncio.sleep(self.takes)
+        while self.queued > self.capacity + 1e-6:
+            await asyncio.sleep(self.queued - self.capacity)
 
     def clear(self) -> None:
         dropped = round(self.queued * self.sample_rate)

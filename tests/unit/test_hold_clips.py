@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from livetransfer.hold import HoldMusicPlayer
 from livetransfer.hold._samples import AudioError, Samples
 from livetransfer.hold.clips import (
     MAX_BYTES,
+    SYNTHESISED,
     ArrayClip,
     ClipCache,
     FileClip,
@@ -169,6 +172,71 @@ async def test_a_long_clip_begins_before_all_of_it_is_decoded(tmp_path: Path) ->
         handle.stop()
         await handle.wait()
     assert sink.gaps == []
+
+
+async def test_the_built_in_clip_waits_for_nobody_elses_work() -> None:
+    """Not for other code in the event loop's threads, and not for other clips."""
+    over, loop = threading.Event(), asyncio.get_running_loop()
+
+    def make(rate: int) -> Samples:
+        over.wait(60)
+        return (tone() * 32767).astype(np.int16)
+
+    try:
+        jobs = [loop.run_in_executor(None, over.wait, 60) for _ in range(64)]
+        kept = ClipCache()
+        others = [kept.load(ArrayClip(make, f"{i}", i), HOW) for i in range(16)]
+        for clip in (builtin_clip(), SYNTHESISED):
+            loop_of = await asyncio.wait_for(ready(kept.load(clip, HOW)), 20)
+            assert loop_of.length > RATE
+        assert not any(other.whole.done() for other in others)
+    finally:
+        over.set()
+    await asyncio.gather(*jobs)
+    for other in others:
+        await ready(other)
+
+
+async def test_a_clip_waits_for_no_other_code() -> None:
+    over, loop = threading.Event(), asyncio.get_running_loop()
+    try:
+        jobs = [loop.run_in_executor(None, over.wait, 60) for _ in range(64)]
+        data = FileClip(encoded(tone()), "x", "digest")
+        assert (await asyncio.wait_for(ready(ClipCache().load(data, HOW)), 20)).length > RATE
+    finally:
+        over.set()
+    await asyncio.gather(*jobs)
+
+
+def test_threads_are_few_are_begun_when_needed_and_keep_no_process_from_its_end() -> None:
+    script = """
+import asyncio, os, threading
+import numpy as np
+from livetransfer.hold import HoldMusicPlayer
+from livetransfer.hold.clips import cache
+
+assert threading.active_count() == 1, "none for an import"
+
+async def main():
+    for i in range(20):
+        HoldMusicPlayer((np.sin(np.arange(9000) * (i + 1) / 50), 8000)).prefetch(8000)
+    ours = [thread.name for thread in threading.enumerate() if "livetransfer" in thread.name]
+    assert 1 <= len(ours) <= 4, ours
+    while cache._loading:
+        await asyncio.sleep(0.001)
+
+asyncio.run(main())
+if os.fork() == 0:
+    cache._held.clear()
+    asyncio.run(main())
+else:
+    assert os.wait()[1] == 0
+    print("fine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "fine\n", done.stderr
 
 
 async def test_the_built_in_clip_begins_quickly() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,18 @@ from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 from livetransfer.testing.models import ScriptedTTS
 
-from .hold_kit import RATE, Events, FakeSink, encoded, frames_of, rms, tone, written
+from .hold_kit import (
+    CAPACITIES,
+    RATE,
+    Events,
+    FakeSink,
+    encoded,
+    frames_of,
+    pitch,
+    rms,
+    tone,
+    written,
+)
 
 MUSIC = (tone(3, 500), RATE)
 
@@ -35,6 +46,12 @@ MUSIC = (tone(3, 500), RATE)
 async def clock() -> AsyncIterator[Clock]:
     async with virtual_time() as clock:
         yield clock
+
+
+@pytest.fixture(params=CAPACITIES)
+def capacity(request: pytest.FixtureRequest) -> float:
+    seconds: float = request.param
+    return seconds
 
 
 class Speaker:
@@ -66,8 +83,8 @@ async def end(handle: PlayHandle) -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_lines_are_spoken_in_turn_at_their_times(clock: Clock) -> None:
-    speaker, events, sink = Speaker(), Events(), FakeSink()
+async def test_lines_are_spoken_in_turn_at_their_times(clock: Clock, capacity: float) -> None:
+    speaker, events, sink = Speaker(), Events(), FakeSink(capacity=capacity)
     comfort = Comfort(every=20, lines=["One.", "Two."])
     player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=speaker, on_event=events.append)
     handle = player.play(sink)
@@ -75,38 +92,38 @@ async def test_lines_are_spoken_in_turn_at_their_times(clock: Clock) -> None:
     assert [event.text for event in events.of(ComfortSpoken)] == ["One.", "Two.", "One.", "Two."]
     assert speaker.said == ["One.", "Two."], "each is synthesised once"
     begins = lines_in(sink)
-    assert begins[0] == pytest.approx(20.5, abs=0.6)
+    assert begins[0] == pytest.approx(20.4 + capacity, abs=0.5)
     pauses = np.diff([0, *begins]) - 2.0
-    assert all(pause == pytest.approx(20.5, abs=0.7) for pause in pauses[1:])
+    assert all(pause == pytest.approx(20.6 + capacity, abs=0.7) for pause in pauses[1:])
     assert sink.gaps == []
     await end(handle)
 
 
-async def test_the_first_line_may_come_sooner(clock: Clock) -> None:
-    sink = FakeSink()
+async def test_the_first_line_may_come_sooner(clock: Clock, capacity: float) -> None:
+    sink = FakeSink(capacity=capacity)
     comfort = Comfort(every=30, first=2, lines=["Hello."])
     handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(sink, synthesise=Speaker())
     await asyncio.sleep(10)
-    assert lines_in(sink)[0] == pytest.approx(2.4, abs=0.6)
+    assert lines_in(sink)[0] == pytest.approx(2.4 + capacity, abs=0.5)
     await end(handle)
 
 
-async def test_a_line_is_ready_when_it_is_due(clock: Clock) -> None:
+async def test_a_line_is_ready_when_it_is_due(clock: Clock, capacity: float) -> None:
     """A fixed line is synthesised ahead of time, however slow that is."""
-    sink = FakeSink()
+    sink = FakeSink(capacity=capacity)
     comfort = Comfort(every=20, lines=["Hello."])
     handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(sink, synthesise=Speaker(delay=4))
     await asyncio.sleep(25)
-    assert lines_in(sink)[0] == pytest.approx(20.4, abs=0.5)
+    assert lines_in(sink)[0] == pytest.approx(20.4 + capacity, abs=0.5)
     await end(handle)
 
 
-async def test_lines_may_be_audio(clock: Clock, tmp_path: Path) -> None:
+async def test_lines_may_be_audio(clock: Clock, capacity: float, tmp_path: Path) -> None:
     words = tone(2, 1300, level=0.3)
     frames = [frame async for frame in frames_of(words)]
     whole = rtc.AudioFrame((words * 32767).astype(np.int16).tobytes(), RATE, 1, len(words))
     path = written(tmp_path, "line.wav", encoded(words))
-    sink = FakeSink()
+    sink = FakeSink(capacity=capacity)
     comfort = Comfort(every=5, lines=[path, path.read_bytes(), (words, RATE), frames, whole])
     handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(
         sink, on_event=(events := Events()).append
@@ -117,7 +134,7 @@ async def test_lines_may_be_audio(clock: Clock, tmp_path: Path) -> None:
     await end(handle)
 
 
-async def test_a_callable_gives_the_next_line(clock: Clock) -> None:
+async def test_a_callable_gives_the_next_line(clock: Clock, capacity: float) -> None:
     held: list[Held] = []
     position = 4
 
@@ -131,31 +148,31 @@ async def test_a_callable_gives_the_next_line(clock: Clock) -> None:
     speaker, events = Speaker(), Events()
     comfort = Comfort(every=10, lines=next_line)
     handle = HoldMusicPlayer(MUSIC, comfort=comfort).play(
-        sink := FakeSink(), synthesise=speaker, on_event=events.append
+        sink := FakeSink(capacity=capacity), synthesise=speaker, on_event=events.append
     )
     await asyncio.sleep(60)
     assert speaker.said == ["You are number 3.", "You are number 2."]
     assert [now.spoken for now in held] == [0, 1, 2, 2, 2]
     assert held[0].seconds == pytest.approx(10, abs=0.5)
-    assert held[1].seconds == pytest.approx(23, abs=1)
+    assert held[1].seconds == pytest.approx(23 + capacity, abs=0.8)
     assert len(lines_in(sink)) == 2
     assert events.of(ComfortFailed) == []
     await end(handle)
 
 
-async def test_one_comfort_serves_many_calls_and_voices(clock: Clock) -> None:
+async def test_one_comfort_serves_many_calls_and_voices(clock: Clock, capacity: float) -> None:
     speaker = Speaker()
     comfort = Comfort(every=5, lines=["Hello."])
     for voice in ("ann", "ann", "bob"):
         player = HoldMusicPlayer(MUSIC, comfort=comfort)
-        handle = player.play(sink := FakeSink(), synthesise=speaker, voice=voice)
+        handle = player.play(sink := FakeSink(capacity=capacity), synthesise=speaker, voice=voice)
         await asyncio.sleep(8)
         assert len(lines_in(sink)) == 1
         await end(handle)
     assert speaker.said == ["Hello.", "Hello."]
 
 
-async def test_what_a_tts_yields_will_do(clock: Clock) -> None:
+async def test_what_a_tts_yields_will_do(clock: Clock, capacity: float) -> None:
     @dataclass
     class SynthesizedAudio:
         frame: rtc.AudioFrame
@@ -165,10 +182,137 @@ async def test_what_a_tts_yields_will_do(clock: Clock) -> None:
             yield SynthesizedAudio(frame)
 
     comfort = Comfort(every=5, lines=["Hello."])
-    handle = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=synthesise).play(sink := FakeSink())
+    handle = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=synthesise).play(
+        sink := FakeSink(capacity=capacity)
+    )
     await asyncio.sleep(9)
     assert len(lines_in(sink)) == 1
     await end(handle)
+
+
+async def test_calls_of_the_same_moment_synthesise_a_line_once(clock: Clock) -> None:
+    speaker, comfort = Speaker(), Comfort(every=5, lines=["Hello."])
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=speaker)
+    sinks = [FakeSink() for _ in range(10)]
+    handles = [player.play(sink, voice="ann") for sink in sinks]
+    handles += [player.play(sink := FakeSink(), voice="bob")]
+    await asyncio.sleep(9)
+    assert [len(lines_in(sink)) for sink in [*sinks, sink]] == [1] * 11
+    assert speaker.said == ["Hello.", "Hello."], "once for each voice"
+    for handle in handles[:-1]:
+        handle.stop()
+        await handle.wait()
+    await end(handles[-1])
+
+
+async def test_a_call_that_ends_does_not_take_a_line_from_the_others(clock: Clock) -> None:
+    speaker, comfort = Speaker(delay=3), Comfort(every=10, lines=["Hello."])
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=speaker)
+    first, second = player.play(FakeSink()), player.play(sink := FakeSink())
+    await asyncio.sleep(6.5)
+    first.stop()
+    await first.wait()
+    await asyncio.sleep(8)
+    assert len(lines_in(sink)) == 1
+    assert speaker.said == ["Hello."]
+    await end(second)
+
+
+async def test_a_line_that_nobody_waits_for_any_more_is_given_up(clock: Clock) -> None:
+    speaker, comfort = Speaker(delay=4), Comfort(every=10, lines=["Hello."])
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=speaker)
+    handles = [player.play(FakeSink()) for _ in range(2)]
+    await asyncio.sleep(7)
+    assert speaker.said == ["Hello."]
+    for handle in handles:
+        handle.stop()
+    for handle in handles:
+        await handle.wait()
+    assert len(asyncio.all_tasks()) == 1
+    # Whoever comes next begins anew, even in that very moment.
+    handle = player.play(sink := FakeSink())
+    await asyncio.sleep(13)
+    assert speaker.said == ["Hello.", "Hello."]
+    assert len(lines_in(sink)) == 1
+    await end(handle)
+
+
+async def test_a_line_that_hangs_does_so_for_nobody_who_comes_later(clock: Clock) -> None:
+    said: list[str] = []
+
+    async def hangs_once(text: str) -> Any:
+        said.append(text)
+        if len(said) == 1:
+            await asyncio.sleep(1e6)
+        return tone(2, 1300, level=0.3), RATE
+
+    comfort, handles = Comfort(every=5, lines=["Hello."]), []
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=hangs_once)
+    sinks = [FakeSink() for _ in range(5)]
+    for sink in sinks:
+        handles.append(player.play(sink))
+        await asyncio.sleep(10)  # so that there is always one that waits
+    assert len(said) == 2
+    assert all(lines_in(sink) for sink in sinks[1:])
+    for handle in handles[:-1]:
+        handle.stop()
+        await handle.wait()
+    await end(handles[-1])
+
+
+async def test_a_failure_is_told_to_all_and_not_kept(clock: Clock) -> None:
+    said: list[str] = []
+
+    async def fails_once(text: str) -> Any:
+        said.append(text)
+        await asyncio.sleep(0.5)
+        if len(said) == 1:
+            raise ConnectionError("no voice today")
+        return tone(2, 1300, level=0.3), RATE
+
+    comfort, events = Comfort(every=6, lines=["Hello."]), Events()
+    player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=fails_once, on_event=events.append)
+    handles = [player.play(sink := FakeSink()) for _ in range(3)]
+    await asyncio.sleep(16)
+    assert ["no voice today" in str(event) for event in events.of(ComfortFailed)] == [True] * 3
+    assert said == ["Hello.", "Hello."]
+    assert len(lines_in(sink)) == 1
+    for handle in handles[:-1]:
+        handle.stop()
+        await handle.wait()
+    await end(handles[-1])
+
+
+async def test_the_frames_of_a_line_may_change_their_rate() -> None:
+    frames = [frame async for frame in frames_of(tone(1, 600))]
+    frames += [frame async for frame in frames_of(tone(1, 600, 48_000), 48_000)]
+    samples = await collect(frames, RATE, 60.0)
+    assert len(samples) == pytest.approx(2 * RATE, abs=RATE // 50)
+    for second in (0, 1):
+        piece = samples[second * RATE : second * RATE + RATE // 2]
+        assert pitch(piece) == pytest.approx(600, abs=3)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_line_of_empty_frames_does_not_hold_up_the_event_loop(waits: bool) -> None:
+    given = 0
+
+    def empty() -> Iterator[rtc.AudioFrame]:
+        nonlocal given
+        while given < 100_000:
+            given += 1
+            yield rtc.AudioFrame(b"", RATE, 1, 0)
+
+    async def also_empty() -> AsyncIterator[rtc.AudioFrame]:
+        for frame in empty():
+            yield frame
+
+    task = asyncio.create_task(collect(also_empty() if waits else empty(), RATE, 60.0))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert 50 < given < 150, "it takes turns"
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_a_livekit_tts_will_do() -> None:
@@ -179,7 +323,9 @@ async def test_a_livekit_tts_will_do() -> None:
     await tts.aclose()
 
 
-async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(clock: Clock) -> None:
+async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(
+    clock: Clock, capacity: float
+) -> None:
     async def broken(text: str) -> Any:
         raise ConnectionError("no voice today")
 
@@ -202,7 +348,7 @@ async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(clock: Clock)
         (lambda held: (tone(100), RATE), None, "longer than 60 s"),
     ]
     for lines, synthesise, says in cases:
-        events, sink = Events(), FakeSink()
+        events, sink = Events(), FakeSink(capacity=capacity)
         player = HoldMusicPlayer(MUSIC, comfort=Comfort(every=10, lines=lines))
         handle = player.play(sink, synthesise=synthesise, on_event=events.append)
         await asyncio.sleep(60)
@@ -214,9 +360,11 @@ async def test_a_line_that_fails_is_left_out_and_the_music_goes_on(clock: Clock)
         await end(handle)
 
 
-async def test_lines_with_no_music(clock: Clock) -> None:
+async def test_lines_with_no_music(clock: Clock, capacity: float) -> None:
     comfort = Comfort(every=10, lines=["Hello."])
-    handle = HoldMusicPlayer(None, comfort=comfort, synthesise=Speaker()).play(sink := FakeSink())
+    handle = HoldMusicPlayer(None, comfort=comfort, synthesise=Speaker()).play(
+        sink := FakeSink(capacity=capacity)
+    )
     began = clock.now
     await asyncio.sleep(40)
     assert [round(start, 1) for start, _ in sink.gaps] != []
@@ -226,11 +374,11 @@ async def test_lines_with_no_music(clock: Clock) -> None:
     await end(handle)
 
 
-async def test_it_ends_while_a_line_is_prepared_or_spoken(clock: Clock) -> None:
+async def test_it_ends_while_a_line_is_prepared_or_spoken(clock: Clock, capacity: float) -> None:
     comfort = Comfort(every=10, lines=["Hello."])
     for seconds in (8, 11):
         player = HoldMusicPlayer(MUSIC, comfort=comfort, synthesise=Speaker(delay=3))
-        handle = player.play(FakeSink())
+        handle = player.play(FakeSink(capacity=capacity))
         await asyncio.sleep(seconds)
         await end(handle)
 

@@ -23,12 +23,12 @@ from livetransfer.hold import (
     HoldSourceReady,
 )
 from livetransfer.hold.addresses import CheckedResolver, ForbiddenAddress, check_address
-from livetransfer.hold.download import FetchError
+from livetransfer.hold.download import FetchError, _check_literal, download
 from livetransfer.hold.fetch import Fetched, Fetcher
 from livetransfer.hold.sources import program
 from livetransfer.hold.store import Store, Stored, cache_folder, store
 
-from .hold_kit import RATE, Events, FakeSink, encoded, pitch, rms, tone, until
+from .hold_kit import RATE, Events, FakeSink, encoded, pitch, rms, tone, until, written
 
 AUDIO = encoded(tone(2, 600), kind="FLAC")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -331,9 +331,9 @@ async def test_a_redirect_within_the_host_is_followed(site: Site, status: int) -
         ("http://10.0.0.1/hold.flac", "not a public address"),
         ("http://192.168.1.1/hold.flac", "not a public address"),
         ("http://169.254.169.254/latest/meta-data", "metadata"),
-        ("http://2130706433:{port}/hold.flac", ""),
-        ("http://0x7f000001:{port}/hold.flac", ""),
-        ("http://0:{port}/hold.flac", ""),
+        ("http://2130706433:{port}/hold.flac", "no address as it is usually written"),
+        ("http://0x7f000001:{port}/hold.flac", "no address as it is usually written"),
+        ("http://0:{port}/hold.flac", "no address as it is usually written"),
         ("file:///etc/passwd", "no http"),
         ("gopher://example.com/", "no http"),
         ("http://10.0.0.1\\@127.0.0.1:{port}/hold.flac", "no http"),
@@ -350,6 +350,40 @@ async def test_a_redirect_to_where_it_must_not_lead_is_refused(
     url = site.serve(redirect(target.format(port=site.server.port)), "/old")
     assert says in await refused(url)
     assert {request.path for request in site.requests} == {"/old"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "0x7f.1",
+        "0x7f.0.0.1",
+        "0x7f000001",
+        "0X7F.0x0.0X0.0x1",
+        "2852039166",
+    ],
+)
+async def test_a_number_that_a_socket_takes_for_an_address_is_never_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """aiohttp before 3.14 connects to some of them without asking the resolver."""
+
+    def connected(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was left to aiohttp")
+
+    monkeypatch.setattr("aiohttp.ClientSession.get", connected)
+    with pytest.raises(FetchError, match="no address as it is usually written"):
+        await download(f"http://{host}/hold.mp3", FetchLimits(), None)
+
+
+@pytest.mark.parametrize("host", ["cdn.example.com", "0x.example.com", "1.example", "8.8.8.8"])
+def test_names_with_digits_and_public_addresses_are_fine(host: str) -> None:
+    _check_literal(f"http://{host}/hold.mp3", "named.example")
 
 
 async def test_redirects_are_counted(site: Site) -> None:
@@ -526,6 +560,15 @@ def test_the_disk_is_bounded(tmp_path: Path) -> None:
     assert sum(p.stat().st_size for p in tmp_path.glob("*.audio")) <= 2500
 
 
+def test_what_a_killed_process_left_half_written_goes_in_the_end(tmp_path: Path) -> None:
+    left = written(tmp_path, ".part-left", b"abc")
+    os.utime(left, (0, 0))
+    others = written(tmp_path, ".part-of-another-process-that-lives", b"abc")
+    Store(tmp_path).save("http://example.com/a", _stored(b"abc"))
+    assert not left.exists()
+    assert others.exists()
+
+
 def test_memory_is_bounded(tmp_path: Path) -> None:
     kept = Store(tmp_path, max_memory=2500)
     for i in range(5):
@@ -555,9 +598,21 @@ def _stored(data: bytes) -> Stored:
 
 
 def test_limits_are_checked() -> None:
-    for bad in ({"max_bytes": 0}, {"seconds": -1}, {"redirects": float("nan")}):
+    for bad in (
+        {"max_bytes": 0},
+        {"max_bytes": 1e6},
+        {"max_bytes": True},
+        {"seconds": -1},
+        {"seconds": True},
+        {"seconds": float("nan")},
+        {"redirects": -1},
+        {"redirects": 2.5},
+        {"redirects": float("inf")},
+        {"redirects": False},
+    ):
         with pytest.raises(ValueError, match="limits"):
             FetchLimits(**bad)
+    FetchLimits(max_bytes=1, seconds=1, redirects=0)
 
 
 def test_what_could_be_secret_is_not_in_the_label() -> None:

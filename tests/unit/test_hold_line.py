@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 from livetransfer import HoldMusicPlayer, HoldMusicProblem, TransferEvent, WarmTransfer
+from livetransfer._hold import _voice
 from livetransfer.hold import Comfort
 from livetransfer.testing import Human, simulate
+from livetransfer.testing.models import ScriptedTTS
 
 from .transfers import rig
 
@@ -25,6 +28,17 @@ async def test_comfort_lines_are_spoken_by_the_sessions_voice_over_the_music() -
             assert spoken == [LINE], "synthesised once, however often it is spoken"
             assert call.caller.silence(2, 28) <= 0.3
             await r.outcome()
+
+
+def test_every_tts_object_is_a_voice_of_its_own() -> None:
+    """What voice it has cannot be told from outside; and an `id` is used again."""
+    tts = ScriptedTTS()
+    assert _voice(tts) == _voice(tts)
+    voices = {_voice(tts)}
+    for _ in range(20):
+        voices.add(_voice(ScriptedTTS()))
+        gc.collect()
+    assert len(voices) == 21
 
 
 async def test_quiet_with_comfort_lines() -> None:

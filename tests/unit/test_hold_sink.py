@@ -1,16 +1,21 @@
-"""SourceSink, with a real rtc.AudioSource: what its track would send is listened to here."""
+"""SourceSink and what is made of it, mostly with a real rtc.AudioSource that is listened to."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from livekit import rtc
 
+from livetransfer._livekit.audio import RoomAudio
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 from livetransfer.hold._samples import Samples
+from livetransfer.testing import virtual_time
 
 from .hold_kit import RATE, largest_step, tone
 
@@ -68,17 +73,132 @@ async def test_every_sample_arrives(track: Track) -> None:
 async def test_it_knows_to_the_piece_what_was_heard() -> None:
     """Music that ends in the middle of what is queued ends without a click."""
     steps = []
-    for i in range(4):
-        track = Track()
+    for i in range(12):
+        track, late = Track(), Lateness()
         handle = MUSIC.play(SourceSink(track.source, queue_size_ms=QUEUE_MS))
         await asyncio.sleep(0.4 + 0.0137 * i)
         handle.stop(0.05)
         await handle.wait()
         await asyncio.sleep(0.05)
-        steps.append(largest_step(track.heard[RATE // 10 :]))
+        if late.worst() < 0.004:
+            steps.append(largest_step(track.heard[RATE // 10 :]))
         await track.aclose()
-    # A busy machine may be late once or twice; without being in step it is one click in two.
+        if len(steps) == 4:
+            break
+    else:
+        pytest.skip("this machine is too busy for real time")
+    # Without being in step it is one click in two.
     assert sorted(steps)[1] < 450, steps
+
+
+class Lateness:
+    """How late the event loop is, at the most, for what should happen every 5 ms."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + 0.005
+            await asyncio.sleep(0.005)
+            self._worst = max(self._worst, loop.time() - due)
+
+    def worst(self) -> float:
+        """End the watch and return it, in seconds."""
+        self._task.cancel()
+        return self._worst
+
+
+class TickingSource:
+    """As an `rtc.AudioSource`, in the event loop's time: it plays 10 ms at each tick of its own."""
+
+    sample_rate, num_channels = RATE, 1
+
+    def __init__(self, phase: float, queue_ms: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._phase, self._most = phase, queue_ms // 10
+        self._written = self._at = 0.0
+        self._last = 0
+
+    @property
+    def _ticks(self) -> int:
+        return math.floor((self._loop.time() - self._phase) / 0.01 + 1e-6)
+
+    @property
+    def pieces(self) -> int:
+        """What is queued, in pieces of 10 ms."""
+        return max(0, self._last - self._ticks)
+
+    @property
+    def queued_duration(self) -> float:
+        return max(0.0, self._written - (self._loop.time() - self._at))
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        self._written = self.queued_duration + frame.duration
+        self._at = self._loop.time()
+        self._last = max(self._last, self._ticks) + round(frame.duration * 100)
+        while self.pieces > self._most:
+            await asyncio.sleep(0.0002)  # and so much later than the tick does the answer come
+
+    def clear_queue(self) -> None:
+        self._last, self._written = 0, 0.0
+
+    async def aclose(self) -> None:
+        pass
+
+
+def in_a_room(source: Any, queue_ms: int, name: str) -> RoomAudio:
+    """The track of a room, as `RoomAudio.open` makes it."""
+
+    async def somebody_listens() -> None:
+        pass
+
+    room: Any = SimpleNamespace(isconnected=lambda: False)
+    publication: Any = SimpleNamespace(
+        name=name, wait_for_subscription=somebody_listens, sid="TR_1"
+    )
+    return RoomAudio(room, SourceSink(source, queue_size_ms=queue_ms), publication, lambda: None)
+
+
+@pytest.mark.parametrize(("name", "queue_ms"), [("hold-music", 1000), ("introduction", 400)])
+async def test_in_a_room_it_knows_to_the_piece_what_was_heard(
+    monkeypatch: pytest.MonkeyPatch, name: str, queue_ms: int
+) -> None:
+    """Else there is a click where music ends or pauses, and the end of words is cut off."""
+    async with virtual_time() as clock:
+        watch = SimpleNamespace(monotonic=lambda: clock.now)
+        monkeypatch.setattr("livetransfer.hold.sink.time", watch)
+        for phase in (0.0, 0.0017, 0.005, 0.0093):
+            source = TickingSource(phase, queue_ms)
+            sink = in_a_room(source, queue_ms, name)
+            assert sink.capacity == queue_ms / 1000
+            await asyncio.sleep(0.0137)
+            for _ in range(4):
+                await sink.write(rtc.AudioFrame.create(RATE, 1, RATE // 10))
+                for _ in range(9):
+                    away = (clock.now - phase) % 0.01
+                    if 0.001 < away < 0.009:  # not just at a tick
+                        assert sink.queued == pytest.approx(source.pieces / 100, abs=1e-6)
+                    await asyncio.sleep(0.0023)
+            sink.clear()
+            assert sink.queued == source.pieces == 0
+            await sink.aclose()
+
+
+async def test_music_in_a_room_that_is_closed_meanwhile(track: Track) -> None:
+    sink = in_a_room(track.source, QUEUE_MS, "hold-music")
+    frame = rtc.AudioFrame.create(RATE, 1, RATE)
+    await sink.write(rtc.AudioFrame.create(RATE, 1, RATE // 5))
+    writing = asyncio.create_task(sink.write(frame))
+    await asyncio.sleep(0.01)
+    await sink.aclose()
+    await sink.aclose()
+    assert sink.queued == 0
+    await asyncio.wait_for(writing, 5)
+    await asyncio.wait_for(sink.write(frame), 5)
+    sink.clear()
 
 
 async def test_it_is_an_audio_sink(track: Track) -> None:

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from livekit import rtc
 from livekit.agents import AudioConfig, BuiltinAudioClip
 
 from livetransfer import ConfigurationError
 from livetransfer.hold import HoldMusicPlayer, HoldSourceFailed
 from livetransfer.hold._samples import AudioError, from_array
-from livetransfer.hold.clips import cache
-from livetransfer.hold.decode import decode
+from livetransfer.hold.clips import FileClip, cache
+from livetransfer.hold.decode import decode, decode_start
 from livetransfer.hold.leveling import loudness
 from livetransfer.hold.sources import Order, program
 from livetransfer.testing import virtual_time
@@ -150,6 +151,14 @@ async def test_frames() -> None:
     assert events == []
     assert pitch(sink.heard[RATE : 2 * RATE]) == pytest.approx(600, abs=2)
     assert largest_step(sink.heard) < 700
+
+
+@pytest.mark.parametrize("name", ["my music.wav", "100%25 #1?.wav", "Ärger.wav"])
+def test_a_file_url_may_have_any_name_in_it(tmp_path: Path, name: str) -> None:
+    url = written(tmp_path, name, encoded(tone())).as_uri()
+    (track,) = program(url).tracks
+    assert isinstance(track.source, FileClip)
+    assert track.source.source == tmp_path / name
 
 
 async def test_quiet() -> None:
@@ -324,6 +333,40 @@ def sparse_wav(path: Path, hours: float) -> Path:
     return path
 
 
+def id3(size: int) -> bytes:
+    """A tag, with a picture perhaps, of `size` bytes and its head."""
+    return b"ID3\x03\x00\x00" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
+
+
+def frames_only(seconds: float) -> bytes:
+    """An MP3 of frames of one size, with none that says how many there are."""
+    file = io.BytesIO()
+    how = {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.5}
+    soundfile.write(file, tone(seconds, 600, 44_100), 44_100, **how)
+    data = file.getvalue()
+    return data[data.index(data[:2], data.index(b"LAME")) :]
+
+
+@pytest.mark.parametrize("tag", [b"", id3(600_000), id3(24_000_000)], ids=len)
+def test_an_mp3_that_does_not_say_how_long_it_is(tmp_path: Path, tag: bytes) -> None:
+    """libsndfile guesses it from the size of all of it: for the last one, more than 10 minutes."""
+    data = tag + frames_only(20)
+    for source in (data, written(tmp_path, "hold.mp3", data)):
+        assert len(decode(source, RATE)) == pytest.approx(20 * RATE, rel=0.02)
+        # Nor is it known where 0.9 of it is: it may be beyond the end.
+        start = decode_start(source, RATE, 6.0, skip=0.9)
+        assert start is not None
+        assert (len(start[0]) > 5 * RATE, start[1]) == (True, 0)
+
+
+@pytest.mark.parametrize("tag", [b"", id3(600_000)])
+def test_an_mp3_that_says_how_long_it_is_is_taken_at_its_word(tag: bytes) -> None:
+    data = tag + mp3(20)
+    assert len(decode(data, RATE)) == pytest.approx(20 * RATE, rel=0.02)
+    with pytest.raises(AudioError, match="damaged"):
+        decode(data[: len(tag) + len(mp3(20)) // 2], RATE)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
@@ -380,7 +423,7 @@ def test_a_file_that_does_not_say_how_long_it_is_is_read_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("livetransfer.hold.decode.MAX_SECONDS", 5.0)
-    monkeypatch.setattr("livetransfer.hold.decode._properties", lambda sound: (8000, None))
+    monkeypatch.setattr("livetransfer.hold.decode._properties", lambda *_: (8000, None))
     with pytest.raises(AudioError, match="longer"):
         decode(sparse_wav(tmp_path / "long.wav", 0.1), RATE)
 

@@ -11,6 +11,7 @@ from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from livetransfer.control import AudioSink
 from livetransfer.errors import CallControlError
+from livetransfer.hold.sink import SourceSink
 from livetransfer.status import TransferStatus
 
 from .permissions import TrackPermissions
@@ -35,15 +36,12 @@ class RoomAudio:
     def __init__(
         self,
         room: rtc.Room,
-        source: rtc.AudioSource,
+        sink: SourceSink,
         publication: rtc.LocalTrackPublication,
         lift: Callable[[], None],
-        *,
-        capacity: float,
     ) -> None:
         self._room = room
-        self._source = source
-        self._capacity = capacity
+        self._sink = sink
         self._publication = publication
         self._lift = lift
         self._closed = False
@@ -84,27 +82,27 @@ class RoomAudio:
                 ) from error
             raise
         permissions.apply()
-        return cls(room, source, publication, lift, capacity=queue_ms / 1000)
+        return cls(room, SourceSink(source, queue_size_ms=queue_ms), publication, lift)
 
     @property
     def capacity(self) -> float:
         """Seconds that may be queued before `write` waits."""
-        return self._capacity
+        return self._sink.capacity
 
     @property
     def sample_rate(self) -> int:
         """Samples per second, in Hz, that `write` takes."""
-        return SAMPLE_RATE
+        return self._sink.sample_rate
 
     @property
     def num_channels(self) -> int:
         """Channels that `write` takes, interleaved."""
-        return NUM_CHANNELS
+        return self._sink.num_channels
 
     @property
     def queued(self) -> float:
         """Seconds of audio written and not yet played."""
-        return 0.0 if self._closed else self._source.queued_duration
+        return self._sink.queued
 
     async def ready(self) -> None:
         """Wait until somebody listens, at most 0.3 s."""
@@ -116,26 +114,22 @@ class RoomAudio:
         Unless it is music, the first frame waits until it is `ready`, so that no word is cut.
         Cancelled, it may or may not have queued the frame. After `aclose` it does nothing.
         """
-        if self._closed:
-            return
-        if self._waits:
+        if self._waits and not self._closed:
             await self.ready()
             self._waits = False
-        if not self._closed:
-            await self._source.capture_frame(frame)
+        await self._sink.write(frame)
 
     def clear(self) -> None:
         """Drop what is queued and not yet played."""
-        if not self._closed:
-            self._source.clear_queue()
+        self._sink.clear()
 
     async def aclose(self) -> None:
         """Unpublish the track, at once. May be called again."""
         if self._closed:
             return
         self._closed = True
-        self._source.clear_queue()
         self._heard.cancel()
+        await self._sink.aclose()
         closing = asyncio.ensure_future(self._unpublish())
         try:
             await asyncio.shield(closing)
@@ -149,7 +143,6 @@ class RoomAudio:
             with contextlib.suppress(UnpublishTrackError):
                 await _bounded(local.unpublish_track(self._publication.sid), UNPUBLISH)
         self._lift()
-        await self._source.aclose()
 
 
 class _Several:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Iterable
 from typing import Any
 
@@ -9,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from livekit import rtc
 
-__all__ = ["AudioError", "Resampler", "Samples", "check_rate", "collect", "from_array", "mono"]
+__all__ = [
+    "AudioError",
+    "FrameResampler",
+    "Resampler",
+    "Samples",
+    "check_rate",
+    "collect",
+    "from_array",
+    "mono",
+]
 
 Samples = npt.NDArray[np.int16]
 """One channel, shape (n,), full scale 32767."""
@@ -125,6 +135,33 @@ def frame_samples(frame: rtc.AudioFrame) -> Samples:
     return mono(np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels))
 
 
+class FrameResampler:
+    """Turns frames into one channel of one rate, whatever their rates and channels.
+
+    Args:
+        rate: Of what comes out, in Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._source = rate
+        self._resampler = Resampler(rate, rate)
+
+    def push(self, frame: rtc.AudioFrame) -> Samples:
+        """Return what is ready after `frame`; some of it may come with the next one."""
+        samples = frame_samples(frame)
+        if frame.sample_rate == self._source:
+            return self._resampler.push(samples)
+        rest = self._resampler.flush()
+        self._source = frame.sample_rate
+        self._resampler = Resampler(check_rate(self._source), self._rate)
+        return np.concatenate([rest, self._resampler.push(samples)])
+
+    def flush(self) -> Samples:
+        """Return the rest."""
+        return self._resampler.flush()
+
+
 async def collect(audio: Any, rate: int, limit: float) -> Samples:
     """Return all of `audio` at `rate` Hz.
 
@@ -156,17 +193,15 @@ async def collect(audio: Any, rate: int, limit: float) -> Samples:
 
 async def _collect_frames(audio: Any, rate: int, limit: float) -> list[Samples]:
     parts: list[Samples] = []
-    resampler: Resampler | None = None
+    resampler = FrameResampler(rate)
     total = 0
 
     def add(item: Any) -> None:
-        nonlocal resampler, total
+        nonlocal total
         frame = item if isinstance(item, rtc.AudioFrame) else getattr(item, "frame", None)
         if not isinstance(frame, rtc.AudioFrame):
             raise AudioError(f"{type(item).__name__} is not an audio frame")
-        if resampler is None:
-            resampler = Resampler(frame.sample_rate, rate)
-        parts.append(resampler.push(frame_samples(frame)))
+        parts.append(resampler.push(frame))
         total += len(parts[-1])
         if total > limit * rate:
             raise AudioError(f"it is longer than {limit:g} s")
@@ -178,14 +213,15 @@ async def _collect_frames(audio: Any, rate: int, limit: float) -> list[Samples]:
         try:
             async for item in iterator:
                 add(item)
+                await asyncio.sleep(0)  # it may never wait itself
         finally:
             if (close := getattr(audio, "aclose", None)) is not None:
                 await close()
     elif isinstance(audio, Iterable) and not isinstance(audio, (str, bytes)):
         for item in audio:
             add(item)
+            await asyncio.sleep(0)
     else:
         raise AudioError(f"{type(audio).__name__} is not audio")
-    if resampler is not None:
-        parts.append(resampler.flush())
+    parts.append(resampler.flush())
     return parts

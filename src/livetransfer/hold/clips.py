@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import math
 import threading
@@ -17,6 +16,7 @@ from .builtin import BUILTIN, clip_path, synthesised
 from .decode import MAX_SECONDS, decode, decode_start
 from .leveling import MAX_GAIN_DB, level, loudness, trim
 from .loop import Loop, make_loop
+from .threads import decoding, standing_in
 
 __all__ = [
     "MAX_BYTES",
@@ -72,6 +72,10 @@ class Clip(Protocol):
         """Return what identifies the content. Quick; raises AudioError if there is none."""
 
     @property
+    def builtin(self) -> bool:
+        """Whether it is one that plays when others cannot, and so must not wait for them."""
+
+    @property
     def loudness(self) -> float | None:
         """Its loudness in LUFS, if that is known without measuring."""
 
@@ -92,6 +96,7 @@ class FileClip:
     source: Path | bytes
     label: str
     digest: str = ""
+    builtin: bool = False
 
     def key(self) -> Hashable:
         if isinstance(self.source, bytes):
@@ -126,6 +131,7 @@ class ArrayClip:
     label: str
     digest: Hashable
     loudness: float | None = None
+    builtin: bool = False
 
     def key(self) -> Hashable:
         return self.digest
@@ -145,10 +151,10 @@ def builtin_clip() -> Clip:
     path = clip_path(BUILTIN)
     if path is None:
         return SYNTHESISED
-    return FileClip(path, "the built-in clip")
+    return FileClip(path, "the built-in clip", builtin=True)
 
 
-SYNTHESISED = ArrayClip(synthesised, "the built-in clip", "synthesised")
+SYNTHESISED = ArrayClip(synthesised, "the built-in clip", "synthesised", builtin=True)
 
 
 class Loading:
@@ -196,7 +202,7 @@ class ClipCache:
             return sum(loop.nbytes for loop in self._held.values())
 
     def load(self, clip: Clip, how: Rendering, *, skip: float = 0.0) -> Loading:
-        """Make the loop ready in a thread of the running event loop; whoever comes later joins.
+        """Make the loop ready in a thread; whoever comes later joins. Needs a running event loop.
 
         Args:
             clip: What.
@@ -220,10 +226,9 @@ class ClipCache:
         elif running is not None:
             return running
         else:
+            threads = standing_in if clip.builtin else decoding
             try:
-                asyncio.get_running_loop().run_in_executor(
-                    None, self._make, key, clip, how, skip, loading
-                )
+                threads.run(self._make, key, clip, how, skip, loading)
             except RuntimeError as error:
                 self._end(key, loading, AudioError(f"no thread to decode it in: {error}"))
         return loading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import math
 from collections import OrderedDict
@@ -15,9 +16,11 @@ from livekit import rtc
 from livetransfer.errors import ConfigurationError
 
 from ._samples import AudioError, Samples, collect
+from .sharing import Shared
 from .sources import program
+from .threads import decoding
 
-__all__ = ["Comfort", "ComfortLine", "Held", "Synthesise"]
+__all__ = ["LIMIT", "Comfort", "ComfortLine", "Held", "Synthesise"]
 
 ComfortLine = Any
 """Text, or audio: a path, bytes, ``(samples, rate)``, an `AudioFrame` or a list of them."""
@@ -27,6 +30,9 @@ Synthesise = Callable[[str], Awaitable[Any] | AsyncIterable[Any]]
 
 MAX_LINE = 60.0
 """The longest line, in seconds."""
+
+LIMIT = 15.0
+"""Seconds that the preparation of a line may take."""
 
 _KEPT = 64
 
@@ -49,6 +55,8 @@ class Comfort:
     """Lines spoken over the hold music.
 
     One object may serve all calls; what was synthesised for one is used for the others, per voice.
+    To a transfer every TTS object is a voice of its own, for what voice it has is not to be seen
+    from outside: sessions that share one share its lines.
 
     Attributes:
         lines: The lines, in turn and then again; or a callable, sync or async, that is given a
@@ -65,6 +73,9 @@ class Comfort:
     duck_db: float = -14.0
     _made: OrderedDict[Any, Samples] = field(
         default_factory=OrderedDict, repr=False, compare=False, init=False
+    )
+    _making: dict[Any, Shared[Samples]] = field(
+        default_factory=dict, repr=False, compare=False, init=False
     )
 
     def __post_init__(self) -> None:
@@ -98,6 +109,9 @@ class Comfort:
 
         Raises:
             AudioError: It cannot be had, for a reason that is said.
+            asyncio.TimeoutError: It was not synthesised within `LIMIT` seconds.
+
+        Cancelling one call's does not cancel what others wait for too.
         """
         if callable(self.lines):
             line = self.lines(held)
@@ -110,15 +124,36 @@ class Comfort:
         if not is_text(line):
             return "", await line_samples(line, rate)
         key = (line, voice, rate)
-        if key in self._made:
-            self._made.move_to_end(key)
-        else:
+        samples = self._made.get(key)
+        if samples is None:
             if synthesise is None:
                 raise AudioError("there is nothing that could speak a line of text")
-            self._made[key] = await collect(synthesise(line), rate, MAX_LINE)
+            samples = await self._synthesised(key, synthesise)
+            self._made[key] = samples
+        # Another event loop's thread may have dropped it in the meantime.
+        with contextlib.suppress(KeyError):
+            self._made.move_to_end(key)
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)
-        return line, self._made[key]
+        return line, samples
+
+    async def _synthesised(self, key: tuple[str, str, int], synthesise: Synthesise) -> Samples:
+        """Return a line, synthesised once for all calls that want it at the same time."""
+        line, _, rate = key
+
+        async def synthesised() -> Samples:
+            return await collect(synthesise(line), rate, MAX_LINE)
+
+        async def limited() -> Samples:
+            # Whoever joins has a limit of his own, and must not prolong what hangs.
+            return await asyncio.wait_for(synthesised(), LIMIT)
+
+        where = (key, asyncio.get_running_loop())
+        making = self._making.get(where)
+        if making is None:
+            making = Shared(limited(), lambda: self._making.pop(where, None))
+            self._making[where] = making
+        return await making.result()
 
 
 def is_text(line: Any) -> bool:
@@ -148,9 +183,7 @@ async def line_samples(line: Any, rate: int) -> Samples:
     tracks = program(line).tracks
     if len(tracks) != 1 or not hasattr(tracks[0].source, "whole"):
         raise AudioError(f"{type(line).__name__} is not audio for a line")
-    samples: Samples = await asyncio.get_running_loop().run_in_executor(
-        None, tracks[0].source.whole, rate
-    )
+    samples: Samples = await decoding.run(tracks[0].source.whole, rate)
     if len(samples) > MAX_LINE * rate:
         raise AudioError(f"it is longer than {MAX_LINE:g} s")
     return samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ MIN_SECONDS = 0.1
 
 MAX_CHANNELS = 64
 
+FIRST_FRAME = 4096
+"""Bytes that surely hold the first frame of an MP3, and some that do not belong before it."""
+
 
 def decode(source: Path | bytes, rate: int) -> Samples:
     """Decode all of `source`: WAV, AIFF, FLAC, OGG (Vorbis, Opus), MP3, ... mixed to one channel.
@@ -36,7 +40,7 @@ def decode(source: Path | bytes, rate: int) -> Samples:
         AudioError: Not audio that libsndfile knows, empty, damaged, or out of bounds.
     """
     with _opened(source) as sound:
-        _, stated = _properties(sound)
+        _, stated = _properties(sound, source)
         samples, total = _read(sound, rate, MAX_SECONDS)
     if total > MAX_SECONDS:
         raise AudioError(f"it is longer than {MAX_SECONDS:.0f} s, the most that can be played")
@@ -66,7 +70,7 @@ def decode_start(
         AudioError: As `decode`, as far as this part shows it.
     """
     with _opened(source) as sound:
-        source_rate, stated = _properties(sound)
+        source_rate, stated = _properties(sound, source)
         if stated is not None and stated < 2 * seconds:
             return None
         first = 0
@@ -94,17 +98,35 @@ def _opened(source: Path | bytes) -> Iterator[Any]:
         raise AudioError(f"it cannot be decoded: {error}") from error
 
 
-def _properties(sound: Any) -> tuple[int, float | None]:
+def _properties(sound: Any, source: Path | bytes) -> tuple[int, float | None]:
     """Return the rate in Hz and the length in seconds that the file states, if it does."""
     rate = check_rate(sound.samplerate)
     if sound.channels > MAX_CHANNELS:
         raise AudioError(f"it has {sound.channels} channels; at most {MAX_CHANNELS} can be mixed")
-    if not 0 < sound.frames < 1 << 60:
+    if not 0 < sound.frames < 1 << 60 or (sound.format == "MP3" and not _says_its_length(source)):
         return rate, None
     stated = sound.frames / rate
     if stated > MAX_SECONDS:
         raise AudioError(f"it is {stated:.0f} s long; at most {MAX_SECONDS:.0f} s can be played")
     return rate, stated
+
+
+def _says_its_length(source: Path | bytes) -> bool:
+    """Whether an MP3 begins with a frame that holds their number.
+
+    For one that does not, libsndfile makes a guess from the first frames and the size of the file,
+    its pictures included.
+    """
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        at = 0
+        while (tag := file.read(10))[:3] == b"ID3" and len(tag) == 10:
+            a, b, c, d = tag[6:]
+            at += 10 + (a << 21 | b << 14 | c << 7 | d) + (10 if tag[5] & 0x10 else 0)
+            file.seek(at)
+        file.seek(at)
+        first = file.read(FIRST_FRAME)
+    found = re.search(rb"(?:Xing|Info)...(.)", first, re.DOTALL)
+    return found is not None and bool(found[1][0] & 1)
 
 
 def _read(sound: Any, rate: int, limit: float) -> tuple[Samples, float]:

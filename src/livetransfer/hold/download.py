@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import ipaddress
 import re
@@ -29,6 +28,10 @@ DEFAULT_FRESH = 300.0
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])(?::[0-9]{1,5})?")
 """A host and perhaps a port, and no user or password."""
+
+
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+"""The last part of an address and, as there is no such top-level domain, of no name."""
 
 
 class FetchError(Exception):
@@ -61,8 +64,11 @@ class FetchLimits:
     def __post_init__(self) -> None:
         for name, low in (("max_bytes", 1), ("seconds", 0.001), ("redirects", 0)):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not low <= value < float("inf"):
-                raise ConfigurationError(f"limits.{name}", value, f"use a number, {low} or more")
+            whole = isinstance(low, int)
+            number = isinstance(value, int if whole else (int, float))
+            if isinstance(value, bool) or not number or not low <= value < float("inf"):
+                kind = "whole number" if whole else "number"
+                raise ConfigurationError(f"limits.{name}", value, f"use a {kind}, {low} or more")
 
 
 async def download(url: str, limits: FetchLimits, known: Stored | None) -> tuple[Stored, bool]:
@@ -116,12 +122,17 @@ def _check_literal(url: str, named: str) -> None:
     from .addresses import ForbiddenAddress, check_address
 
     host = (urlsplit(url).hostname or "").lower()
-    with contextlib.suppress(ValueError):
+    try:
         ipaddress.ip_address(host.partition("%")[0])
-        try:
-            check_address(host, trusted=host == named)
-        except ForbiddenAddress as error:
-            raise FetchError(str(error)) from error
+    except ValueError:
+        if ":" in host or _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+            # A socket takes "127.1" and "0x7f000001" for addresses, with no resolver being asked.
+            raise FetchError(f"{host} is no address as it is usually written") from None
+        return
+    try:
+        check_address(host, trusted=host == named)
+    except ForbiddenAddress as error:
+        raise FetchError(str(error)) from error
 
 
 def _redirected(url: str, response: aiohttp.ClientResponse) -> str:

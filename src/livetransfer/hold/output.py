@@ -15,7 +15,7 @@ from livetransfer.control import AudioSink
 
 from ._samples import Samples
 
-__all__ = ["MAX_FRAME", "Output"]
+__all__ = ["MAX_CAPACITY", "MAX_FRAME", "Output"]
 
 SHARE = 0.5
 """Of a sink's capacity, written at a time. Each write costs a round trip through the FFI, whatever
@@ -70,24 +70,35 @@ class Output:
         # Calls that begin together are not all written to in the same moment ever after.
         self._slot = next(_count) % round(self.frame / TICK)
         self._frames = 0
+        self._owed_until = -math.inf
         self._waiter: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
 
     def next_frame(self) -> int:
-        """Return how many samples to write next."""
+        """Return how many samples to write next, at most `MAX_FRAME` seconds."""
+        if self._sink.queued <= SLACK:
+            self._frames = 0
         self._frames += 1
-        seconds = self._until_a_tick() if self._frames == 2 else self.frame
+        seconds = self.frame
+        if self._frames == 2:
+            seconds = self._until_a_tick()
+        elif self._frames == 3:
+            seconds -= self._slot * TICK
         return round(seconds * self._rate)
 
     def _until_a_tick(self) -> float:
-        """Return what to write so that, from now on, a frame is due just when a tick comes."""
+        """Return what to write so that, from now on, a frame is due just when a tick comes.
+
+        Due after it, however little, it would be written at the tick after that, when nothing is
+        left. So it is due half a piece before, for what is queued may go down in whole pieces.
+        """
         now = self._loop.time()
-        tick = math.ceil(now / TICK + self._slot) * TICK
-        seconds = self._ahead - self._sink.queued + tick - now
+        tick = math.ceil(now / TICK) * TICK
+        seconds = self._ahead - PIECE / 2 - self._sink.queued + tick - now
         if seconds < PIECE:
-            # Too little to write: with one piece more than that, the frame would be due just after
-            # the tick and be written at the next, when nothing is left.
             seconds += TICK
+        while seconds > MAX_FRAME:
+            seconds -= TICK
         return math.floor(seconds / PIECE) * PIECE
 
     @property
@@ -130,8 +141,9 @@ class Output:
         if ahead <= SLACK:
             return True
         now = self._loop.time()
-        tick = math.ceil((now + ahead) / TICK) * TICK
-        return not await self.nap(max(tick - now, ahead))
+        # Where what is queued goes down in whole pieces, it is due up to a piece sooner than that.
+        tick = math.ceil((now + ahead - PIECE) / TICK) * TICK
+        return not await self.nap(tick - now)
 
     async def write(self, samples: Samples) -> None:
         """Write `samples`, which are not copied and must not change any more."""
@@ -148,9 +160,12 @@ class Output:
         await self._sink.write(
             rtc.AudioFrame(samples.view(np.uint8).data, self._rate, channels, count)
         )
-        after, self._after = self._after, []
-        for call in after:
-            self._loop.call_later(self._sink.queued, call)
+        if self._after:
+            queued = self._sink.queued
+            self._owed_until = self._loop.time() + queued
+            for call in self._after:
+                self._loop.call_later(queued, call)
+            self._after = []
         if self._sink.queued < self.frame / 2 and self._loop.time() - began < self.frame / 4:
             # A sink that takes everything and keeps nothing, perhaps closed: do not run away.
             self._hasty += 1
@@ -162,6 +177,11 @@ class Output:
     def after_next(self, call: Callable[[], None]) -> None:
         """Call `call` when what is written next has been heard."""
         self._after.append(call)
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is queued that somebody waits for, with `after_next`, to be heard."""
+        return self._loop.time() < self._owed_until
 
     def unheard(self) -> Samples:
         """Return what was written and has not been heard yet."""

@@ -56,7 +56,7 @@ class PlayHandle:
             (t.fade_out for t in tracks if t.fade_out is not None), settings.fade_out
         )
         self._stop: float | None = None
-        self._paused = self._pausing = False
+        self._paused = self._silent = False
         self._heard: set[asyncio.Future[None]] = set()
         self._getting: set[asyncio.Task[Samples]] = set()
         self.error: Exception | None = None
@@ -92,16 +92,13 @@ class PlayHandle:
 
     def pause(self) -> None:
         """Fall silent, with a short fade, until `resume`. Lines are spoken all the same."""
-        if not self._paused:
-            self._paused = self._pausing = True
-            self._output.wake()
+        self._paused = True
+        self._output.wake()
 
     def resume(self) -> None:
         """Go on from where `pause` stopped, fading in."""
-        if self._paused:
-            self._paused = self._pausing = False
-            self._deck.fade.go(1.0, round(max(TAIL, self._fade_in) * self._rate))
-            self._output.wake()
+        self._paused = False
+        self._output.wake()
 
     def say(self, line: Any, *, duck_db: float = -14.0) -> asyncio.Future[None]:
         """Speak a line over the music, which is turned down meanwhile and then comes back.
@@ -180,9 +177,12 @@ class PlayHandle:
             while self._stop is None:
                 self._director.look()
                 self._remind()
-                if self._pausing:
-                    self._pausing = False
-                    await self._fall_silent()
+                if self._paused != self._silent:
+                    self._silent = self._paused
+                    if self._silent:
+                        await self._fall_silent()
+                    else:
+                        self._deck.fade.go(1.0, round(max(TAIL, self._fade_in) * self._rate))
                 elif self._deck.idle:
                     await self._output.nap(self._idle_for())
                 elif await self._output.room():
@@ -223,11 +223,11 @@ class PlayHandle:
             end = self._stop
             assert end is not None
             await self._fade_away(end - self._loop.time(), end)
-            if end == self._stop:
-                await self._output.drain()
+            while end == self._stop and not await self._output.drain():
+                pass
 
     async def _fall_silent(self) -> None:
-        if self._deck.speaking:
+        if self._deck.speaking or self._output.owes:
             # Not at once, for the line must not be cut.
             self._deck.fade.go(0.0, round(TAIL * self._rate))
             return

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._samples import AudioError, Samples
-from .comfort import Comfort, Held
+from .comfort import LIMIT, Comfort, Held
 from .events import ComfortFailed, ComfortSpoken
 from .settings import Settings
 
@@ -15,9 +15,6 @@ __all__ = ["Reminders"]
 
 LEAD = 5.0
 """Seconds before a line is due at which a fixed one is prepared."""
-
-LIMIT = 15.0
-"""Seconds that the preparation of a line may take."""
 
 
 class Reminders:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import numpy as np
 from livekit import rtc
@@ -183,7 +183,7 @@ def _track(source: Any) -> Track:
     if isinstance(source, BuiltinAudioClip):
         path = clip_path(source)
         name = f"the built-in clip {source.name}"
-        return Track(SYNTHESISED if path is None else FileClip(path, name))
+        return Track(SYNTHESISED if path is None else FileClip(path, name, builtin=True))
     if isinstance(source, str) and "://" in source:
         return Track(_url(source))
     if isinstance(source, (str, os.PathLike)):
@@ -234,7 +234,7 @@ def _url(source: str) -> Clip | Url:
     except ValueError as error:
         raise ConfigurationError(FIELD, source, f"this is no URL: {error}") from error
     if parts.scheme == "file":
-        return _file(parts.path)
+        return _file(os.fsdecode(unquote_to_bytes(parts.path)))
     if parts.scheme not in ("http", "https"):
         raise ConfigurationError(FIELD, source, "only http, https and file URLs can be played")
     if not host:

@@ -24,6 +24,10 @@ MAX_DISK = 256 * 1024 * 1024
 
 MAX_USELESS = 256
 
+PART = ".part-"
+ABANDONED = 3600.0
+"""Seconds after which a file that is written in parts belongs to a process that was killed."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -180,6 +184,10 @@ class Store:
         return self._place / f"{name}.json", self._place / f"{name}.audio"
 
     def _shrink(self) -> None:
+        for part in self._place.glob(f"{PART}*"):
+            with contextlib.suppress(OSError):
+                if part.stat().st_mtime < time.time() - ABANDONED:
+                    part.unlink()
         files = []
         for path in self._place.glob("*.audio"):
             with contextlib.suppress(OSError):
@@ -201,7 +209,7 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, whoever else writes it at the same time."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PART)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -10,20 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from ._samples import Resampler, Samples, frame_samples
+from ._samples import FrameResampler, Samples
 from .clips import Rendering
 from .deck import Reader
 from .leveling import limited
 from .loop import LoopReader, make_loop
+from .output import MAX_CAPACITY, MAX_FRAME
 from .sources import Stream, Track
 
 __all__ = ["StreamOpening"]
 
-AHEAD = 2.0
+AHEAD = 2.5
 """Seconds that are read ahead."""
 
-READY = 0.4
-"""Seconds that have to be there before it plays, also after a gap."""
+LOW = MAX_FRAME + 0.1
+"""Seconds that have to be left for it to go on: a frame, and what fading out takes if no more
+comes after that."""
+
+READY = MAX_CAPACITY + LOW + 0.3
+"""Seconds that have to be there before it plays, also after a gap: an empty sink takes a part of
+them at once, and then frames that come in real time may still be late by 0.3 s."""
 
 RECORDED = 120.0
 """Seconds from the beginning that are kept, to be repeated should the stream end within them."""
@@ -57,7 +63,6 @@ class StreamOpening:
         self._room.set()
         self._looped: LoopReader | None = None
         self._error: str | None = None
-        self._ended = False
         self._task: asyncio.Task[None] | None = None
         if stream.taken:
             self._error = "another call has played it, and frames can be read once only"
@@ -68,16 +73,17 @@ class StreamOpening:
     @property
     def error(self) -> str | None:
         """See `Opening`."""
-        return self._error if self._buffered == 0 and self._looped is None else None
+        return self._error if self.starving else None
 
     @property
     def starving(self) -> bool:
-        """Whether there is less than a frame to read."""
-        return self._looped is None and self._buffered < READY / 2 * self._how.rate
+        """Whether there is too little to read."""
+        return self._looped is None and self._buffered < LOW * self._how.rate
 
     def reader(self) -> Reader | None:
         """See `Opening`."""
-        if self._looped is not None or self._buffered >= READY * self._how.rate:
+        needed = READY if self._error is None else LOW  # no more will come: what there is, plays
+        if self._looped is not None or self._buffered >= needed * self._how.rate:
             return self
         return None
 
@@ -116,15 +122,13 @@ class StreamOpening:
         return [self._task]
 
     async def _pump(self) -> None:
-        resampler: Resampler | None = None
+        resampler = FrameResampler(self._how.rate)
         try:
             async for frame in self._frames:
-                if resampler is None:
-                    resampler = Resampler(frame.sample_rate, self._how.rate)
-                self._add(resampler.push(frame_samples(frame)))
+                self._add(resampler.push(frame))
+                await asyncio.sleep(0)  # it may never wait itself
                 await self._room.wait()
-            if resampler is not None:
-                self._add(resampler.flush())
+            self._add(resampler.flush())
             self._end()
         except asyncio.CancelledError:
             raise
