@@ -199,6 +199,12 @@ class Scene:
             self.cancelled = self.call.now if self.cancelled is None else self.cancelled
             self._tool.cancel()
 
+    def interrupt(self) -> None:
+        """Somebody interrupts the AI by force."""
+        self._mark()
+        with contextlib.suppress(RuntimeError):  # it does not run any more
+            self.session.interrupt(force=True)
+
     def close_session(self, *, drain: bool = False) -> None:
         """Somebody closes the caller's session."""
         self._mark()

@@ -14,16 +14,20 @@ from livetransfer import (
     ColdTransfer,
     FallbackPolicy,
     HangUp,
+    Next,
     Phase,
+    Retry,
     TransferStatus,
     WarmTransfer,
 )
 from livetransfer.errors import CallControlError
 from livetransfer.testing import HangUp as PutDown
 from livetransfer.testing import Human, Press, Refer, Say, Wait, WaitForBridge, WaitForSpeech
+from tests.unit.transfers import RULES
 
 from .cells import hears_nothing
 from .conftest import settled
+from .hooks import Hooked
 from .promises import check_promises
 from .scene import ANN, ANNOUNCEMENT, BOB, Scene, stage
 
@@ -76,6 +80,7 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "slow voice": lambda s: setattr(s.tts, "latency", 15.0),
     "no words": lambda s: setattr(s.llm.script, "_rules", [(".", APIConnectionError("none"))]),
     "no ears": hears_nothing,
+    "interrupted": Scene.interrupt,
 }
 
 FALLBACKS: dict[str, Any] = {
@@ -84,7 +89,17 @@ FALLBACKS: dict[str, Any] = {
     "hang up": FallbackPolicy(finally_="hang_up", say="Nobody is free. Goodbye."),
     "say": FallbackPolicy(say="I could not reach anybody."),
     "hang up at once": lambda attempt: HangUp(),
+    "always again": lambda attempt: Retry(after=2.0),
+    "always the next": lambda attempt: Next(),
+    "again, or say": (lambda a: Retry(0.5) if a.tries < 2 else None) | FallbackPolicy(say="No."),
 }
+
+TALKING: Any = [("being called", "I am calling them."), *RULES]
+LONG = (
+    "I am calling them now, and while it rings please tell me everything, your name, your order "
+    "number, the day, and what happened then, in all detail please, there is time. "
+)
+LONG_RULES: Any = [("being called", LONG), *RULES]
 
 Kind = Literal["fail", "never", "late", "delay"]
 Moment = float | tuple[Phase, float]
@@ -109,7 +124,10 @@ class Script:
         refer: What a REFER meets, in a cold one.
         fallback: A key of `FALLBACKS`.
         options: Further options that are on: ``"announcement"``, ``"introduction"``,
-            ``"conversation"``, ``"exit key"``, ``"listener raises"``, ``"dialtone"``.
+            ``"conversation"``, ``"exit key"``, ``"listener raises"``, ``"dialtone"``,
+            ``"impatient"`` (little time on hold and to decide), ``"talkative"`` (the AI is in a
+            long sentence when a phone is answered), ``"the first again"`` (in the list).
+        hook: What of the user's code is broken; see `HOOKS`.
         faults: Verb, what goes wrong, seconds (where it takes any), and how often.
         events: What happens when, a key of `EVENTS`.
     """
@@ -120,6 +138,7 @@ class Script:
     refer: Refer = "accepts"
     fallback: str = "default"
     options: frozenset[str] = frozenset()
+    hook: str = ""
     faults: tuple[tuple[str, Kind, float, int], ...] = ()
     events: tuple[tuple[Moment, str], ...] = ()
 
@@ -132,12 +151,15 @@ class Script:
                 raise RuntimeError("a listener raises")
 
         to = [ANN, BOB][: len(self.humans)]
+        if "the first again" in self.options:
+            to.append(ANN)
+        impatient = "impatient" in self.options
         options: dict[str, Any] = {
             "on_event": on_event,
             "after": self.after,
             "fallback": FALLBACKS[self.fallback],
             "ring_timeout": 8,
-            "max_hold": 60,
+            "max_hold": 6 if impatient else 60,
             "announcement": ANNOUNCEMENT if "announcement" in self.options else None,
         }
         if self.kind == "cold":
@@ -148,7 +170,7 @@ class Script:
             options["while_ringing"] = "conversation"
         if "exit key" in self.options:
             options["exit_key"] = "0"
-        return WarmTransfer(to, briefing_timeout=20, **options)
+        return Hooked(to, self.hook, briefing_timeout=2 if impatient else 20, **options)
 
 
 async def play(script: Script) -> Scene:
@@ -160,6 +182,7 @@ async def play(script: Script) -> Scene:
         humans=humans,
         refer=script.refer,
         after=script.after,
+        rules=LONG_RULES if "talkative" in script.options else TALKING,
     ) as scene:
         _break(script, scene)
         scene.talking = "conversation" in script.options

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from livetransfer import Phase
 
+from .hooks import HOOKS
 from .script import EVENTS, FALLBACKS, HUMANS, Script, play
 from .scripts import KEPT
 
@@ -71,7 +72,8 @@ def scripts(kind: str) -> st.SearchStrategy[Script]:
     """Scripts of one kind of transfer."""
     warm = kind == "warm"
     options = ["announcement", "listener raises"]
-    options += ["introduction", "conversation", "exit key"] if warm else ["dialtone"]
+    options += ["impatient", "the first again"]
+    options += ["introduction", "conversation", "talkative", "exit key"] if warm else ["dialtone"]
     return st.builds(
         Script,
         kind=st.just(kind),
@@ -86,7 +88,9 @@ def scripts(kind: str) -> st.SearchStrategy[Script]:
             ("refuses", "accepts", "unsupported", "busy", "times_out", "succeeds_late")
         ),
         fallback=st.sampled_from(sorted(FALLBACKS)),
-        options=st.frozensets(st.sampled_from(options), max_size=3),
+        options=st.frozensets(st.sampled_from(options), max_size=4),
+        # Mostly none, for with most of them no human is ever joined.
+        hook=st.sampled_from(("",) * 20 + HOOKS if warm else ("",)),
         faults=st.lists(faults(WARM_VERBS if warm else COLD_VERBS), max_size=2).map(tuple),
         events=st.lists(
             st.tuples(

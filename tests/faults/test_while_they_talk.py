@@ -14,14 +14,8 @@ from tests.unit.transfers import RULES, rig
 
 from .promises import check_promises
 from .scene import ANN, BOB, stage
+from .script import LONG_RULES, TALKING
 from .test_defects import warm
-
-TALKING: Any = [("being called", "I am calling them."), *RULES]
-LONG = (
-    "I am calling them now, and while it rings please tell me everything, your name, your order "
-    "number, the day, and what happened then, in all detail please, there is time. "
-)
-LONG_RULES: Any = [("being called", LONG), *RULES]
 
 
 async def test_max_hold_holds_where_the_hold_begins_at_the_answer() -> None:

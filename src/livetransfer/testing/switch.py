@@ -138,7 +138,15 @@ class Switch(Scripts):
         undo: Callable[[T], None] | None = None,
         spared: Callable[[BaseException], bool] | None = None,
     ) -> T:
-        """Run one verb: record it, let time pass, and let its faults happen."""
+        """Run one verb: record it, let time pass, and let its faults happen.
+
+        Raises:
+            RuntimeError: The control has been closed.
+        """
+        if control is not None and control.closed:
+            late = RuntimeError(f"{name} was asked of a control that is closed")
+            self.failed(late)
+            raise late
         record = Verb(name, args, self.now)
         self.calls.append(record)
         if control is not None:
