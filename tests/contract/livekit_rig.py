@@ -45,7 +45,6 @@ class LiveKitRig:
         self.bridge: Bridge = bridge
         self.room = rtc.Room()
         self.room_name = f"contract-{uuid.uuid4().hex[:8]}"
-        self.phone_of_human: Phone | None = None
         self.events: list[str] = []
         self._since = 0.0
         self._players: list[asyncio.Task[None]] = []

@@ -6,7 +6,6 @@ One test-suite runs on every rig. A rig for another implementation needs the mem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -153,8 +152,3 @@ async def answered(
     """Dial a human who answers; the usual beginning."""
     destination = rig.human(Answers(after=after))
     return await rig.control.dial(destination, identity=identity, ring_timeout=10.0, sealed=sealed)
-
-
-async def all_done(*work: Coroutine[Any, Any, Any]) -> Sequence[Any]:
-    """Run several at once."""
-    return await asyncio.gather(*work)

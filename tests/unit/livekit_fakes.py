@@ -71,14 +71,23 @@ class FakeLocal:
 
 
 class FakeRoom:
-    """Emits what it is told to."""
+    """Emits what it is told to.
+
+    `remote_participants` is our view of it; `known` is whom the server knows, whose view is not
+    empty while our connection is made anew (`goes`, `is_back`).
+    """
 
     def __init__(self) -> None:
         self.name = "room"
         self.remote_participants: dict[str, FakeParticipant] = {}
+        self.known: dict[str, FakeParticipant] = {}
         self.local_participant = FakeLocal()
         self.connected = True
         self.handlers: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
+
+    @property
+    async def sid(self) -> str:
+        return "RM_1"
 
     def isconnected(self) -> bool:
         return self.connected
@@ -102,14 +111,34 @@ class FakeRoom:
 
     def join(self, identity: str, **attributes: str) -> FakeParticipant:
         participant = FakeParticipant(identity, dict(attributes))
-        self.remote_participants[identity] = participant
+        self.remote_participants[identity] = self.known[identity] = participant
         self.emit("participant_connected", participant)
         return participant
 
     def leave(self, identity: str, reason: int = 1) -> None:
         participant = self.remote_participants.pop(identity)
         participant.disconnect_reason = reason or None
+        if reason:
+            self.known.pop(identity, None)
         self.emit("participant_disconnected", participant)
+
+    def goes(self) -> None:
+        """Our connection is about to be made anew: everybody goes, with no reason."""
+        for participant in list(self.remote_participants.values()):
+            for publication in list(participant.track_publications.values()):
+                self.emit("track_unpublished", publication, participant)
+            self.leave(participant.identity, 0)
+        self.emit("reconnecting")
+
+    def is_back(self) -> None:
+        """It is: everybody whom the server knows is back, with the sid that he had."""
+        for participant in list(self.known.values()):
+            participant.disconnect_reason = None
+            self.remote_participants[participant.identity] = participant
+            self.emit("participant_connected", participant)
+            for publication in participant.track_publications.values():
+                self.emit("track_published", publication, participant)
+        self.emit("reconnected")
 
     def status(self, identity: str, status: str) -> None:
         participant = self.remote_participants[identity]
@@ -132,6 +161,7 @@ class FakeWire:
 
     room_name = "room"
     agent = "agent"
+    owner = "agent#now"
     url = "ws://127.0.0.1"
 
     def __init__(self, room: FakeRoom) -> None:
@@ -141,6 +171,7 @@ class FakeWire:
         self.deaf: set[str] = set()
         self.cut: set[tuple[str, str]] = set()
         self.infos: list[proto_models.ParticipantInfo] = []
+        self.sid = "RM_1"
         self.joins_late = 0.0
         self.answer: asyncio.Future[None] | None = None
         self.there: set[str] = set()
@@ -185,7 +216,21 @@ class FakeWire:
 
     async def participant(self, identity: str) -> proto_models.ParticipantInfo | None:
         await self._call("participant", identity)
-        return proto_models.ParticipantInfo(identity=identity) if identity in self.there else None
+        if identity not in self.there and identity not in self.room.known:
+            return None
+        info = proto_models.ParticipantInfo(identity=identity)
+        info.permission.can_publish = True
+        info.permission.can_subscribe = identity not in self.deaf
+        return info
+
+    async def audio_of(self, identity: str) -> list[str]:
+        await self._call("audio_of", identity)
+        known = self.room.known.get(identity)
+        return sorted(known.track_publications) if known is not None else []
+
+    async def room_sid(self) -> str:
+        await self._call("room_sid")
+        return self.sid
 
     async def remove(self, identity: str) -> bool:
         await self._call("remove", identity)

@@ -193,6 +193,7 @@ async def test_a_leg_that_comes_back_after_the_transfer_is_hung_up(
     it = Attempt()
     await it.joined()
     it.wire.there.discard("human")
+    del it.room.known["human"]
     assert it.wire.answer is not None
     it.wire.answer.set_exception(LOST)
     assert (await it.failure()).indeterminate

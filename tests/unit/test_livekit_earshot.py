@@ -72,6 +72,16 @@ async def test_after_the_bridge_nothing_is_received(scene: Scene) -> None:
     assert not scene.received()["TR_new"]
 
 
+async def test_nor_what_was_published_before_and_comes_only_after_it(scene: Scene) -> None:
+    human = scene.room.remote_participants["human"]
+    publication = human.track_publications["TR_human"]
+    publication.subscribed = False
+    await scene.control.bridge(HUMAN)
+    publication.subscribed = True
+    scene.room.emit("track_subscribed", object(), publication, human)
+    assert not publication.subscribed
+
+
 async def test_a_new_connection_of_ours_receives_nothing_either(scene: Scene) -> None:
     await scene.control.bridge(HUMAN)
     for identity in ("caller", "human"):

@@ -293,11 +293,11 @@ def repairer(room: FakeRoom, wire: FakeWire) -> tuple[Repair, RoomEvents, Tasks]
 async def test_repair() -> None:
     room, wire, _ = fake_call()
     wire.infos = [
-        info("caller", gated="dead"),
-        info("ringing", leg="caller", owner="dead", phase="apart"),
-        info("bridged", leg="caller", owner="dead", phase="bridged"),
-        info("ours", leg="caller", owner="agent", phase="apart"),
-        info("theirs", leg="caller", owner="alive", phase="apart"),
+        info("caller", gated="dead#1"),
+        info("ringing", leg="caller", owner="dead#1", phase="apart"),
+        info("bridged", leg="caller", owner="dead#1", phase="bridged"),
+        info("ours", leg="caller", owner="agent#now", phase="apart"),
+        info("theirs", leg="caller", owner="alive#1", phase="apart"),
         info("alive"),
     ]
     wire.there = {"ringing", "bridged", "ours", "theirs"}
@@ -321,8 +321,8 @@ async def test_a_leg_that_another_agent_keeps_apart_does_not_hear_this_one() -> 
     room.join("alive")
     room.join("theirs")
     wire.infos = [
-        info("theirs", leg="caller", owner="alive", phase="apart"),
-        info("bridged", leg="caller", owner="alive", phase="bridged"),
+        info("theirs", leg="caller", owner="alive#1", phase="apart"),
+        info("bridged", leg="caller", owner="alive#1", phase="bridged"),
         info("alive"),
     ]
     repair, events, tasks = repairer(room, wire)
@@ -340,9 +340,9 @@ async def test_a_leg_that_another_agent_keeps_apart_does_not_hear_this_one() -> 
 async def test_repair_closes_the_consult_room_of_this_call_and_no_other() -> None:
     room, wire, _ = fake_call()
     wire.infos = [
-        info("caller", consulting="dead", consult_room="room-consult-1"),
-        info("forged", consulting="dead", consult_room="another room"),
-        info("served", consulting="agent", consult_room="room-consult-2"),
+        info("caller", consulting="dead#1", consult_room="room-consult-1"),
+        info("forged", consulting="dead#1", consult_room="another room"),
+        info("served", consulting="agent#now", consult_room="room-consult-2"),
     ]
     repair, events, _ = repairer(room, wire)
     assert await repair.run() == []
@@ -358,7 +358,7 @@ async def test_a_job_that_starts_repairs_now_and_when_the_dead_agent_leaves(
     room, wire, events = fake_call()
     events.close()
     monkeypatch.setattr(Wire, "for_room", lambda _: wire)
-    wire.infos = [info("caller", gated="dying"), info("dying")]
+    wire.infos = [info("caller", gated="dying#1"), info("dying")]
     assert await repair_room(room) == []
     room.join("dying")
     wire.infos = wire.infos[:1]
@@ -371,6 +371,51 @@ async def test_a_job_that_starts_repairs_now_and_when_the_dead_agent_leaves(
     assert await repair_room(room) == []
     assert room.listening == 0, "there is nothing to wait for"
     assert wire.calls[-1] == ("aclose",)
+
+
+async def test_a_job_with_the_identity_of_the_dead_one_repairs() -> None:
+    room, wire, _ = fake_call()
+    wire.infos = [
+        info(
+            "caller", gated="agent#before", consulting="agent#before", consult_room="room-consult-1"
+        ),
+        info("ringing", leg="caller", owner="agent#before", phase="apart"),
+        info("agent"),
+    ]
+    wire.there = {"ringing"}
+    repair, events, _ = repairer(room, wire)
+    assert await repair.run() == ["caller", "ringing"]
+    assert wire.count("allow_subscribing", "caller", True) == 1
+    assert not wire.there
+    assert wire.count("delete_room", "room-consult-1") == 1
+    repair.close()
+    events.close()
+
+
+async def test_who_can_mark_himself_does_not_get_what_was_taken_from_him() -> None:
+    room, wire, _ = fake_call()
+    web, phone = info("web", gated="nobody#1"), info("phone", gated="nobody#1")
+    phone.kind = proto_models.ParticipantInfo.SIP
+    for each in (web, phone):
+        each.permission.can_update_metadata = True
+    wire.infos = [web, phone, info("caller", gated="nobody#1")]
+    repair, events, _ = repairer(room, wire)
+    assert await repair.run() == ["phone", "caller"]
+    assert not wire.count("allow_subscribing", "web")
+    repair.close()
+    events.close()
+
+
+async def test_a_signature_is_of_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "API_KEY", "API_SECRET"):
+        monkeypatch.setenv(f"LIVEKIT_{name}", "ws://127.0.0.1")
+    room: Any = FakeRoom()
+    other: Any = FakeRoom()
+    wire = Wire.for_room(room)
+    assert Wire.for_room(room).owner == wire.elsewhere("another").owner == wire.owner
+    assert Wire.for_room(other).owner != wire.owner
+    assert marks.signed_by(wire.owner) == wire.agent == "agent"
+    assert marks.signed_by(marks.signature(other, "agent #7")) == "agent #7"
 
 
 async def test_repair_never_raises() -> None:

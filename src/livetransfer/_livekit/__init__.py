@@ -9,9 +9,10 @@ from livekit import rtc
 from livekit.agents import AgentSession
 
 from livetransfer.control import AudioSink
+from livetransfer.errors import CallerNotFoundError
 
 from .audio import RoomAudio
-from .caller import find_caller, find_room, only_party
+from .caller import find_caller, find_room, made_anew, only_party
 from .control import LiveKitControl
 from .events import RoomEvents
 from .joining import Bridge, choose
@@ -41,7 +42,12 @@ async def connect(
         CallerNotFoundError: Nobody, or more than one, could be the caller.
     """
     room = find_room(session)
-    identity = find_caller(room, session, caller)
+    try:
+        identity = find_caller(room, session, caller)
+    except CallerNotFoundError:
+        if not await made_anew(room):
+            raise
+        identity = find_caller(room, session, caller)
     return await connect_room(room, identity, bridge=bridge, trunk_id=trunk_id)
 
 
@@ -54,7 +60,7 @@ async def connect_room(
         ConfigurationError: There are no credentials, or `bridge` is not possible.
     """
     wire = Wire.for_room(room)
-    events = RoomEvents(room)
+    events = RoomEvents(room, wire)
     try:
         joining = choose(bridge, wire, events, caller, trunk_id)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from livekit import rtc
@@ -12,7 +13,12 @@ from livetransfer.errors import CallerNotFoundError, ConfigurationError
 
 from .marks import LEG
 
-__all__ = ["find_caller", "find_room", "only_party"]
+__all__ = ["find_caller", "find_room", "made_anew", "only_party"]
+
+# The SDK says that everybody has gone 2 ms before it says that our own connection is made anew.
+_SAYS_SO = 0.05
+# How long that may take, without a restart of the server (measured: 0.04 s to some seconds).
+_MADE_ANEW = 5.0
 
 
 def find_room(session: AgentSession[Any]) -> rtc.Room:
@@ -62,6 +68,31 @@ def find_caller(room: rtc.Room, session: AgentSession[Any], caller: str | None) 
         f"several participants could be the caller ({', '.join(present)}); "
         "name one with caller=<identity>"
     )
+
+
+async def made_anew(room: rtc.Room) -> bool:
+    """Wait while our own connection is being made anew; return whether that was so.
+
+    Nobody is seen in the room meanwhile.
+    """
+    begins, stands = asyncio.Event(), asyncio.Event()
+    handlers: dict[Any, Any] = {
+        "reconnecting": lambda *_: begins.set(),
+        "reconnected": lambda *_: stands.set(),
+        "disconnected": lambda *_: stands.set(),
+    }
+    for name, handler in handlers.items():
+        room.on(name, handler)
+    try:
+        if room.connection_state != rtc.ConnectionState.CONN_RECONNECTING:
+            await asyncio.wait_for(begins.wait(), _SAYS_SO)
+        await asyncio.wait_for(stands.wait(), _MADE_ANEW)
+    except asyncio.TimeoutError:
+        return False
+    finally:
+        for name, handler in handlers.items():
+            room.off(name, handler)
+    return room.isconnected()
 
 
 def only_party(room: rtc.Room) -> str | None:

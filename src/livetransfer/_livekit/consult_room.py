@@ -88,7 +88,7 @@ class ConsultRoom:
                 ring_timeout=ring_timeout,
                 attributes={
                     marks.LEG: self._caller,
-                    marks.OWNER: self._wire.agent,
+                    marks.OWNER: self._wire.owner,
                     # It comes to the caller's room only to talk.
                     marks.PHASE: marks.BRIDGED,
                 },
@@ -112,7 +112,7 @@ class ConsultRoom:
         """See [`CallControl.open_conversation`][livetransfer.control.CallControl]."""
         consult = self._consult(identity)
         await consult.side.open()
-        return await RoomConversation.open(consult.side.wire, identity)
+        return await RoomConversation.open(consult.side.wire, identity, consult.side.on_joining)
 
     async def seal(self, leg: Leg) -> None:
         """See [`CallControl.seal`][livetransfer.control.CallControl.seal]."""
@@ -233,7 +233,7 @@ class ConsultRoom:
     async def _mark(self, consult: Consult) -> None:
         """Tell a later job of the room, in which it could not look for what rings."""
         room_name = consult.side.wire.room_name
-        own = {marks.CONSULTING: self._wire.agent, marks.CONSULT_ROOM: room_name}
+        own = {marks.CONSULTING: self._wire.owner, marks.CONSULT_ROOM: room_name}
         try:
             await self._wire.mark(self._caller, own)
         except Exception:

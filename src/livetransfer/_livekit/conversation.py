@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
@@ -47,21 +48,31 @@ class RoomConversation:
         self._closing: asyncio.Task[None] | None = None
         self._wire: Wire | None = None
         room.on("track_published", self._on_track)
+        room.on("reconnected", self._listen)
 
     @classmethod
-    async def open(cls, wire: Wire, human: str) -> RoomConversation:
+    async def open(
+        cls,
+        wire: Wire,
+        human: str,
+        on_joining: Callable[[asyncio.Future[None]], None] | None = None,
+    ) -> RoomConversation:
         """Join the room a second time, ready for `human`, who may not be there yet.
+
+        `on_joining` is called with the attempt to join, which goes on when this is cancelled.
 
         Raises:
             CallControlError: The room could not be joined.
 
-        On cancellation it has left again.
+        On cancellation it leaves again as soon as it has joined.
         """
         room = rtc.Room()
         identity = f"{wire.agent}-briefing-{uuid.uuid4().hex[:8]}"
         joining = asyncio.ensure_future(
             room.connect(wire.url, wire.token(identity), rtc.RoomOptions(auto_subscribe=False))
         )
+        if on_joining is not None:
+            on_joining(joining)
         try:
             await asyncio.wait_for(asyncio.shield(joining), CONNECT)
         except BaseException as error:
@@ -80,10 +91,7 @@ class RoomConversation:
         )
         conversation = cls(room, human)
         conversation._wire = wire
-        participant = room.remote_participants.get(human)
-        if participant is not None:
-            for publication in participant.track_publications.values():
-                conversation._on_track(publication, participant)
+        conversation._listen()
         return conversation
 
     @property
@@ -138,6 +146,7 @@ class RoomConversation:
             closing = self._tasks.start(self._session.aclose(), "close-conversation")
             await asyncio.wait([closing], timeout=CLOSE_SESSION)
         self._room.off("track_published", self._on_track)
+        self._room.off("reconnected", self._listen)
         if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING and self._wire:
             outlive(_evict(self._wire, self._room.local_participant.identity), "evict-line")
         try:
@@ -150,6 +159,16 @@ class RoomConversation:
             if not closing.done():
                 logger.warning("the session of the briefing did not close in time")
                 closing.cancel()
+
+    def _listen(self) -> None:
+        """Subscribe to what the human publishes, also when our connection was made anew.
+
+        What is asked for when the tracks are told of again, before "reconnected", is lost.
+        """
+        participant = self._room.remote_participants.get(self._human)
+        if participant is not None:
+            for publication in participant.track_publications.values():
+                self._on_track(publication, participant)
 
     def _on_track(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant

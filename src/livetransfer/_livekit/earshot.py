@@ -21,8 +21,9 @@ class Earshot:
         self._room = room
         self.away: frozenset[str] = frozenset()
         self._dropped: set[str] = set()
-        # Published anew, by them or because our own connection is a new one: the server subscribes
-        # us to it, whatever was asked before that (measured). Once: code may subscribe again.
+        # Not subscribed yet, or published anew, by them or because our own connection is a new one:
+        # the server subscribes us to it, whatever was asked before that (measured). Once: code may
+        # subscribe again.
         self._coming: set[str] = set()
 
     def leave(self, *identities: str) -> None:
@@ -35,6 +36,8 @@ class Earshot:
             for publication in participant.track_publications.values():
                 if publication.subscribed:
                     self._drop(publication)
+                else:
+                    self._coming.add(publication.sid)
 
     def come_back(self) -> None:
         """Receive again what `leave` dropped. Idempotent."""

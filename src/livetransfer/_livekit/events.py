@@ -18,8 +18,9 @@ from livetransfer.control import (
 )
 
 from .tasks import logger
+from .wire import Wire
 
-__all__ = ["CALL_STATUS", "REJOINING", "REJOIN_WITHIN", "RoomEvents"]
+__all__ = ["CALL_STATUS", "RoomEvents"]
 
 CALL_STATUS = "sip.callStatus"
 
@@ -32,6 +33,9 @@ REJOINING = (
 REJOIN_WITHIN = 2.0
 # After a restart of the server everybody comes back in a time of its own: 4 to 9 s (measured).
 RESTART_WITHIN = 10.0
+# All that time the server goes on listing them, and the room keeps its sid, because both are kept
+# in Redis; who hung up while our own connection was made anew is not listed (measured).
+ASK_EVERY = 0.4
 # The SDK tells of that first, without a reason, and 2 ms later of the reconnecting.
 _OURS_WITHIN = 0.05
 
@@ -39,16 +43,24 @@ _OURS_WITHIN = 0.05
 class RoomEvents:
     """Listens to one room connection and tells its listeners the port's events.
 
-    `aclose` takes every handler off the room again.
+    `close` takes every handler off the room again.
+
+    Args:
+        room: The connection; it need not be connected yet.
+        wire: The server API, which is asked who is still there when our own connection was made
+            anew. Without it, who left meanwhile is told to have left some 10 s late.
     """
 
-    def __init__(self, room: rtc.Room) -> None:
+    def __init__(self, room: rtc.Room, wire: Wire | None = None) -> None:
         self.room = room
+        self._wire = wire
         self._listeners: list[Callable[[ControlEvent], None]] = []
         self._answered: set[str] = set()
         self._ringing: set[str] = set()
         self._rejoining: dict[str, asyncio.TimerHandle | None] = {}
         self._reconnecting = False
+        self._back = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
         self._quiet = False
         self.lost = False
         self._handlers: dict[Any, Callable[..., None]] = {
@@ -97,6 +109,10 @@ class RoomEvents:
             return False
         return identity in self.room.remote_participants or identity in self._rejoining
 
+    def sees(self, identity: str) -> bool:
+        """Return whether `identity` is seen to be there now, by a connection that stands."""
+        return not self._reconnecting and identity in self.room.remote_participants
+
     def audio_of(self, identity: str) -> list[str]:
         """Return the sids of the audio tracks that `identity` publishes."""
         participant = self.room.remote_participants.get(identity)
@@ -121,6 +137,7 @@ class RoomEvents:
             if timer is not None:
                 timer.cancel()
         self._rejoining.clear()
+        self._ask_no_more()
         self._listeners.clear()
 
     def _on_connected(self, participant: rtc.RemoteParticipant) -> None:
@@ -161,6 +178,10 @@ class RoomEvents:
 
     def _on_reconnecting(self) -> None:
         self._reconnecting = True
+        self._ask_no_more()
+        self._back.clear()
+        if self._wire is not None:
+            self._asking = asyncio.create_task(self._ask(self._wire), name="livetransfer-ask")
         for identity, timer in self._rejoining.items():
             if timer is not None:
                 timer.cancel()
@@ -170,9 +191,39 @@ class RoomEvents:
         self._reconnecting = False
         for identity in list(self._rejoining):
             self._await_return(identity, None, RESTART_WITHIN)
+        self._back.set()
+
+    async def _ask(self, wire: Wire) -> None:
+        """Tell at once who is not back because he has left, and not because the server restarted.
+
+        A server that has lost what it knew lists nobody either: then the room has another sid.
+        """
+        room = await self.room.sid
+        await self._back.wait()
+        missed: set[str] = set()
+        while self._rejoining:
+            gone = set(self._rejoining)
+            try:
+                gone -= {each.identity for each in await wire.participants()}
+                if gone and await wire.room_sid() != room:
+                    return
+            except Exception:
+                logger.debug("the room could not be asked who is there")
+                gone.clear()
+            # Asked twice: whoever joins again may be between his old entry and his new one.
+            for identity in gone & missed & set(self._rejoining):
+                self._left(identity, None)
+            missed = gone
+            await asyncio.sleep(ASK_EVERY)
+
+    def _ask_no_more(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
 
     def _left(self, identity: str, reason: rtc.DisconnectReason.ValueType | None) -> None:
-        self._rejoining.pop(identity, None)
+        timer = self._rejoining.pop(identity, None)
+        if timer is not None:
+            timer.cancel()
         if not self._quiet:
             name = rtc.DisconnectReason.Name(reason) if reason else ""
             self.emit(LegLeft(identity, name.lower()))
@@ -184,6 +235,7 @@ class RoomEvents:
     def _on_lost(self, reason: rtc.DisconnectReason.ValueType | None = None) -> None:
         # `reconnecting` and `reconnected` come before: this is the end.
         self.lost = True
+        self._ask_no_more()
         if not self._quiet:
             name = rtc.DisconnectReason.Name(reason) if reason else ""
             self.emit(CallLost(name.lower()))

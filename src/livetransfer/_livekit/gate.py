@@ -40,16 +40,23 @@ class Gate:
             Exception: What the request raised; it may be closed all the same, so `release` it.
         """
         async with self._lock:
-            participant = self._room.remote_participants.get(self._identity)
-            if participant is None or self._shut or self._retired:
+            if self._shut or self._retired:
                 return
             if self._own is None:
-                own = full_permission(participant)
-                if not own.can_subscribe:
+                own = await self._permission()
+                if own is None or not own.can_subscribe:
                     return
                 self._own = own
             await self._wire.allow_subscribing(self._identity, self._own, False)
             self._shut = True
+
+    async def _permission(self) -> proto_models.ParticipantPermission | None:
+        participant = self._room.remote_participants.get(self._identity)
+        if participant is not None:
+            return full_permission(participant)
+        # While our own connection is made anew our view of the room is empty, the room is not.
+        info = await self._wire.participant(self._identity)
+        return info.permission if info is not None else None
 
     def rejoined(self) -> None:
         """Take note that the participant has a new connection, with its permission as it was."""
@@ -64,8 +71,8 @@ class Gate:
         async with self._lock:
             if self._own is None:
                 return
-            if self._identity in self._room.remote_participants:
-                await self._wire.allow_subscribing(self._identity, self._own, True)
+            # Asked of the server even if we do not see the participant, who may be there.
+            await self._wire.allow_subscribing(self._identity, self._own, True)
             self._own, self._shut = None, False
 
     async def release(self, *, final: bool = False) -> None:

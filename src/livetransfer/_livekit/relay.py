@@ -17,10 +17,11 @@ from typing import Any
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
+from livetransfer.control import CallLost, ControlEvent, LegLeft
 from livetransfer.errors import BridgeFailed
 from livetransfer.status import TransferStatus
 
-from .events import REJOIN_WITHIN, REJOINING
+from .events import RoomEvents
 from .permissions import TrackPermissions
 from .tasks import Tasks
 
@@ -123,25 +124,23 @@ class Pipe:
         self._room, self._to = room, to
         self._source, self._publication, self._lift = source, publication, lift
         self._tasks = Tasks()
+        # Of its own: it may outlive the control.
+        self._events = RoomEvents(room)
+        self._events.subscribe(self._on_event)
         self._reading: asyncio.Task[None] | None = None
-        self._track_sid = ""
+        self._track: rtc.Track | None = None
         self._closed = False
         self._handlers: dict[Any, Callable[..., None]] = {
             "track_published": self._on_published,
             "track_subscribed": self._on_subscribed,
-            "participant_disconnected": self._on_left,
+            # A subscription that is asked for while the connection is made anew is lost.
+            "reconnected": self._listen,
             # When we disconnect ourselves, "disconnected" does not always come.
             "connection_state_changed": self._on_state,
         }
         for name, handler in self._handlers.items():
             room.on(name, handler)
-        participant = room.remote_participants.get(speaker)
-        if participant is not None:
-            for each in participant.track_publications.values():
-                if each.track is not None:
-                    self._on_subscribed(each.track, each, participant)
-                else:
-                    self._on_published(each, participant)
+        self._listen()
 
     @classmethod
     async def open(cls, room: rtc.Room, speaker: str, to: rtc.Room, listener: str) -> Pipe:
@@ -167,8 +166,8 @@ class Pipe:
 
     @property
     def present(self) -> bool:
-        """Whether the speaker is there."""
-        return self._room.isconnected() and self.speaker in self._room.remote_participants
+        """Whether the speaker is there, or is just coming back."""
+        return self._events.present(self.speaker)
 
     async def heard(self) -> None:
         """Wait until the listener is subscribed."""
@@ -182,11 +181,22 @@ class Pipe:
         self.flowing = False
         for name, handler in self._handlers.items():
             self._room.off(name, handler)
+        self._events.close()
         if self._reading is not None:
             self._reading.cancel()
         await self._tasks.aclose(1.0)
         await _unpublish(self._to, self._publication, self._lift)
         await self._source.aclose()
+
+    def _listen(self) -> None:
+        participant = self._room.remote_participants.get(self.speaker)
+        if participant is None:
+            return
+        for each in participant.track_publications.values():
+            if each.track is not None:
+                self._on_subscribed(each.track, each, participant)
+            else:
+                self._on_published(each, participant)
 
     def _on_published(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
@@ -197,15 +207,18 @@ class Pipe:
     def _on_subscribed(
         self,
         track: rtc.Track,
-        publication: rtc.RemoteTrackPublication,
+        _publication: rtc.RemoteTrackPublication,
         participant: rtc.RemoteParticipant,
     ) -> None:
-        """Listen to the newest track of the speaker: after a reconnect that is the one."""
+        """Listen to the newest track of the speaker: after a reconnect that is the one.
+
+        After one of ours it has the sid of the track before.
+        """
         if participant.identity != self.speaker or track.kind != rtc.TrackKind.KIND_AUDIO:
             return
-        if self._closed or publication.sid == self._track_sid:
+        if self._closed or track is self._track:
             return
-        self._track_sid = publication.sid
+        self._track = track
         if self._reading is not None:
             self._reading.cancel()
         self._reading = self._tasks.start(self._carry(track), "relay")
@@ -222,16 +235,10 @@ class Pipe:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(asyncio.shield(stream.aclose()), 1.0)
 
-    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
-        if participant.identity != self.speaker:
-            return
-        if participant.disconnect_reason in REJOINING:
-            asyncio.get_running_loop().call_later(REJOIN_WITHIN, self._check)
-        else:
-            self._check()
-
-    def _check(self) -> None:
-        if not self.present and not self._closed:
+    def _on_event(self, event: ControlEvent) -> None:
+        if isinstance(event, CallLost):
+            self.on_gone("")
+        elif isinstance(event, LegLeft) and event.identity == self.speaker:
             self.on_gone(self.speaker)
 
     def _on_state(self, state: rtc.ConnectionState.ValueType) -> None:

@@ -88,10 +88,12 @@ class Repair:
         present = {p.identity for p in participants} | {self._wire.agent}
         legs = [p for p in participants if self._orphaned(p, marks.OWNER, present) and _apart(p)]
         deaf = [
-            p for p in participants if self._orphaned(p, marks.GATED, present) and p not in legs
+            p
+            for p in participants
+            if self._orphaned(p, marks.GATED, present) and p not in legs and _marked_by_us(p)
         ]
         for leg in participants:
-            if leg.attributes.get(marks.OWNER) in self.others and _apart(leg):
+            if marks.signed_by(leg.attributes.get(marks.OWNER, "")) in self.others and _apart(leg):
                 self._keep_out(leg.identity)
         await asyncio.gather(*map(self._let_hear, deaf))
         await asyncio.gather(*map(self._hang_up, legs))
@@ -113,12 +115,16 @@ class Repair:
     def _orphaned(
         self, participant: proto_models.ParticipantInfo, mark: str, present: set[str]
     ) -> bool:
-        owner = participant.attributes.get(mark, "")
-        if not owner or owner == self._wire.agent:
+        signature = participant.attributes.get(mark, "")
+        if not signature or signature == self._wire.owner:
             return False
-        if owner in present:
-            self.others.add(owner)
-        return owner not in present
+        agent = marks.signed_by(signature)
+        if agent == self._wire.agent:
+            # One before us had our identity, and there is only ever one of a name in a room.
+            return True
+        if agent in present:
+            self.others.add(agent)
+        return agent not in present
 
     def _on_event(self, event: ControlEvent) -> None:
         if not isinstance(event, LegLeft):
@@ -155,6 +161,15 @@ class Repair:
             logger.warning("the consult room of a crashed worker could not be closed")
         finally:
             await wire.aclose()
+
+
+def _marked_by_us(participant: proto_models.ParticipantInfo) -> bool:
+    """Whether its marks can only be an agent's: with one of its own it would grant itself hearing.
+
+    livekit-sip may change attributes, and is trusted; whoever calls it cannot.
+    """
+    sip = participant.kind == proto_models.ParticipantInfo.SIP
+    return sip or not participant.permission.can_update_metadata
 
 
 def _apart(participant: proto_models.ParticipantInfo) -> bool:

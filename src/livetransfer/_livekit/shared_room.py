@@ -56,7 +56,7 @@ class SharedRoom:
             ring_timeout=ring_timeout,
             attributes={
                 marks.LEG: self._caller,
-                marks.OWNER: self._wire.agent,
+                marks.OWNER: self._wire.owner,
                 marks.PHASE: marks.APART if sealed else marks.BRIDGED,
             },
         )

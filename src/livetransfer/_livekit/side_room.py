@@ -54,9 +54,10 @@ class SideRoom:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire.elsewhere(_beside(wire.room_name) + uuid.uuid4().hex[:12])
         self.room = rtc.Room()
-        self.events = RoomEvents(self.room)
+        self.events = RoomEvents(self.room, self.wire)
         self._identity = f"{wire.agent}-consult-{uuid.uuid4().hex[:8]}"
         self._tasks = Tasks()
+        self._joining: set[asyncio.Future[None]] = set()
         self._opening: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.room.on("participant_connected", self._on_joined)
@@ -73,11 +74,16 @@ class SideRoom:
             self._opening = self._tasks.start(self._open(), "open-consult-room")
         await asyncio.shield(self._opening)
 
+    def on_joining(self, joining: asyncio.Future[None]) -> None:
+        """Take note that somebody is joining: he would bring the deleted room back."""
+        self._joining.add(joining)
+        joining.add_done_callback(self._joining.discard)
+
     async def aclose(self) -> None:
         """Delete the room, which hangs up whoever is in it. May be called again."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="livetransfer-close-consult")
-        await finish(_wait(self._closing), CREATE + CONNECT + 12.0)
+        await finish(_wait(self._closing), CREATE + 2 * CONNECT + 12.0)
 
     async def _open(self) -> None:
         _delete_at_shutdown(self)
@@ -135,7 +141,13 @@ class SideRoom:
         self.events.be_quiet()
         try:
             if asked:
+                joining = set(self._joining)
                 await self._delete()
+                joining |= self._joining
+                if joining:
+                    # To join a room that was deleted is to create it again, without a guard.
+                    await asyncio.wait(joining, timeout=CONNECT)
+                    await self._delete()
             if self.room.isconnected():
                 await asyncio.wait_for(self.room.disconnect(), LEAVE_WITHIN)
         except asyncio.TimeoutError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from google.protobuf.duration_pb2 import Duration
@@ -20,9 +20,11 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livetransfer.errors import ConfigurationError
 
 from .errors import is_not_found
-from .marks import GATED
+from .marks import GATED, signature
 
 __all__ = ["REQUEST_TIMEOUT", "Wire"]
+
+T = TypeVar("T")
 
 REQUEST_TIMEOUT = 3.0
 """Seconds for a request that rings nobody; they take milliseconds."""
@@ -34,14 +36,25 @@ ATTEMPTS = ((1.0, 0.02), (1.0, 0.1), (REQUEST_TIMEOUT, 0.0))
 class Wire:
     """The server API, bound to one room.
 
+    Args:
+        url: Of the server.
+        key: The API key.
+        secret: Its secret.
+        room_name: The room.
+        agent: The identity of the agent whose requests these are.
+        owner: What its marks are signed with; see `marks.signature`.
+
     livekit-api replays a request on a 5xx or a broken connection; a dial that is replayed rings
     twice, so this one is built without.
     """
 
-    def __init__(self, url: str, key: str, secret: str, room_name: str, agent: str) -> None:
+    def __init__(
+        self, url: str, key: str, secret: str, room_name: str, agent: str, *, owner: str = ""
+    ) -> None:
         self.url = url
         self.room_name = room_name
         self.agent = agent
+        self.owner = owner or signature(self, agent)
         self._key = key
         self._secret = secret
         self._api: api.LiveKitAPI | None = None
@@ -66,7 +79,8 @@ class Wire:
         ):
             if not value:
                 raise ConfigurationError(name, "", "set this environment variable")
-        return cls(url, key, secret, room.name, room.local_participant.identity)
+        agent = room.local_participant.identity
+        return cls(url, key, secret, room.name, agent, owner=signature(room, agent))
 
     @property
     def api(self) -> api.LiveKitAPI:
@@ -85,7 +99,7 @@ class Wire:
 
     def elsewhere(self, room_name: str) -> Wire:
         """Return one for another room, with the same credentials and connections of its own."""
-        return Wire(self.url, self._key, self._secret, room_name, self.agent)
+        return Wire(self.url, self._key, self._secret, room_name, self.agent, owner=self.owner)
 
     def token(self, identity: str) -> str:
         """Return a token with which a second connection of this agent joins the room."""
@@ -155,6 +169,17 @@ class Wire:
         request = proto_room.ListParticipantsRequest(room=self.room_name)
         return list((await self.api.room.list_participants(request)).participants)
 
+    async def audio_of(self, identity: str) -> list[str]:
+        """Return the sids of the audio tracks that a participant publishes."""
+        info = await _again(lambda: self.participant(identity))
+        tracks = info.tracks if info is not None else ()
+        return [track.sid for track in tracks if track.type == proto_models.AUDIO]
+
+    async def room_sid(self) -> str:
+        """Return the room's sid, or "" if there is no such room."""
+        listed = await self.api.room.list_rooms(proto_room.ListRoomsRequest(names=[self.room_name]))
+        return listed.rooms[0].sid if listed.rooms else ""
+
     async def mark(self, identity: str, attributes: Mapping[str, str]) -> None:
         """Set attributes of a participant; an empty value removes one."""
         await self.api.room.update_participant(
@@ -178,7 +203,7 @@ class Wire:
             room=self.room_name,
             identity=identity,
             permission=changed,
-            attributes={GATED: "" if allowed else self.agent},
+            attributes={GATED: "" if allowed else self.owner},
         )
         try:
             await _again(lambda: self.api.room.update_participant(request))
@@ -233,19 +258,17 @@ class Wire:
             await http.close()
 
 
-async def _again(request: Callable[[], Awaitable[object]]) -> None:
+async def _again(request: Callable[[], Awaitable[T]]) -> T:
     """Make a request that may be made twice, up to three times, each with a little more time."""
     for timeout, pause in ATTEMPTS:
         try:
-            await asyncio.wait_for(request(), timeout)
+            return await asyncio.wait_for(request(), timeout)
         except ServerError as error:
             if error.status < 500:
                 raise
             failed: Exception = error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             failed = error
-        else:
-            return
         await asyncio.sleep(pause)
     raise failed
 
