@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
@@ -23,7 +24,5 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     else:
         bridge: Bridge = "consult_room" if request.param == "consult_room" else "shared_room"
         opened = await LiveKitRig(request.getfixturevalue("stack"), bridge).open()
-    try:
+    async with aclosing(opened):
         yield opened
-    finally:
-        await opened.aclose()

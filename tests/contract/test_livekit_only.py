@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import numpy as np
 import pytest
@@ -29,11 +30,8 @@ SDK = "token_refreshed"
 
 @pytest_asyncio.fixture
 async def rig(stack: Stack) -> AsyncIterator[LiveKitRig]:
-    opened = await LiveKitRig(stack).open()
-    try:
+    async with aclosing(await LiveKitRig(stack).open()) as opened:
         yield opened
-    finally:
-        await opened.aclose()
 
 
 async def can_hear(rig: LiveKitRig, identity: str) -> bool:

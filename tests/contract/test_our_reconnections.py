@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
@@ -26,20 +27,14 @@ from .test_livekit_only import can_hear, joined_again, received
 
 @pytest_asyncio.fixture
 async def rig(stack: Stack) -> AsyncIterator[LiveKitRig]:
-    opened = await LiveKitRig(stack).open()
-    try:
+    async with aclosing(await LiveKitRig(stack).open()) as opened:
         yield opened
-    finally:
-        await opened.aclose()
 
 
 @pytest_asyncio.fixture
 async def consult(stack: Stack) -> AsyncIterator[LiveKitRig]:
-    opened = await LiveKitRig(stack, "consult_room").open()
-    try:
+    async with aclosing(await LiveKitRig(stack, "consult_room").open()) as opened:
         yield opened
-    finally:
-        await opened.aclose()
 
 
 async def anew(room: rtc.Room) -> None:

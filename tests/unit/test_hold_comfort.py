@@ -22,12 +22,10 @@ from livetransfer.hold import (
     PlayHandle,
 )
 from livetransfer.hold._samples import collect
-from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 from livetransfer.testing.models import ScriptedTTS
 
 from .hold_kit import (
-    CAPACITIES,
     RATE,
     Events,
     FakeSink,
@@ -40,18 +38,6 @@ from .hold_kit import (
 )
 
 MUSIC = (tone(3, 500), RATE)
-
-
-@pytest.fixture
-async def clock() -> AsyncIterator[Clock]:
-    async with virtual_time() as clock:
-        yield clock
-
-
-@pytest.fixture(params=CAPACITIES)
-def capacity(request: pytest.FixtureRequest) -> float:
-    seconds: float = request.param
-    return seconds
 
 
 class Speaker:

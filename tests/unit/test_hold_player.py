@@ -21,11 +21,9 @@ from livetransfer.hold.clips import cache
 from livetransfer.hold.leveling import loudness
 from livetransfer.hold.loop import GUARD
 from livetransfer.hold.output import PIECE, TICK
-from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 
 from .hold_kit import (
-    CAPACITIES,
     RATE,
     Events,
     FakeSink,
@@ -40,18 +38,6 @@ from .hold_kit import (
 )
 
 CLIP = (tone(3, 500), RATE)
-
-
-@pytest.fixture
-async def clock() -> AsyncIterator[Clock]:
-    async with virtual_time() as clock:
-        yield clock
-
-
-@pytest.fixture(params=CAPACITIES)
-def capacity(request: pytest.FixtureRequest) -> float:
-    seconds: float = request.param
-    return seconds
 
 
 async def end(handle: PlayHandle, fade: float = 0.05) -> None:

@@ -14,11 +14,9 @@ from livekit.agents import AudioConfig
 from livetransfer import ConfigurationError
 from livetransfer.hold import HoldMusicPlayer, HoldSourceFailed, HoldSourceLate, HoldSourceReady
 from livetransfer.hold.stream import AHEAD, RECORDED
-from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 
 from .hold_kit import (
-    CAPACITIES,
     RATE,
     Events,
     FakeSink,
@@ -29,18 +27,6 @@ from .hold_kit import (
     rms,
     tone,
 )
-
-
-@pytest.fixture
-async def clock() -> AsyncIterator[Clock]:
-    async with virtual_time() as clock:
-        yield clock
-
-
-@pytest.fixture(params=CAPACITIES)
-def capacity(request: pytest.FixtureRequest) -> float:
-    seconds: float = request.param
-    return seconds
 
 
 async def heard(source: object, seconds: float, capacity: float) -> tuple[FakeSink, Events]:

@@ -23,6 +23,21 @@ ANN = Destination("+15550100", trunk_id="ST_1")
 # The seal.
 
 
+async def sealed(
+    room: FakeRoom, wire: FakeWire, events: RoomEvents, *, published: bool = False
+) -> Seal:
+    """The seal of a human who has answered, whose track was `published` long before, or is not."""
+    seal = Seal(wire, events, "caller", "human")  # type: ignore[arg-type]
+    seal.arm()
+    room.join("human")
+    if published:
+        room.publish("human", "TR_human")
+        await asyncio.sleep(0.3)
+    room.status("human", "active")
+    await seal.answered()
+    return seal
+
+
 async def test_answered_meanwhile_he_hears_again_but_not_the_caller() -> None:
     room, wire, events = fake_call()
     way = SharedRoom(wire, events, "caller", None)
@@ -65,13 +80,7 @@ async def test_a_repeat_that_a_restarting_server_refuses_breaks_nothing_and_is_m
     room, wire, events = fake_call()
     seen: list[Any] = []
     events.subscribe(seen.append)
-    seal = Seal(wire, events, "caller", "human")
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    await asyncio.sleep(0.3)
-    room.status("human", "active")
-    await seal.answered()
+    seal = await sealed(room, wire, events, published=True)
     if resumed:
         room.emit("reconnecting")
     else:
@@ -97,13 +106,7 @@ async def test_who_is_back_later_than_the_other_does_not_break_the_seal() -> Non
     room, wire, events = fake_call()
     seen: list[Any] = []
     events.subscribe(seen.append)
-    seal = Seal(wire, events, "caller", "human")
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    await asyncio.sleep(0.3)
-    room.status("human", "active")
-    await seal.answered()
+    seal = await sealed(room, wire, events, published=True)
     subscribe = wire.subscribe
 
     async def none_of_the_human(identity: str, sids: list[str], wanted: bool) -> None:
@@ -143,11 +146,7 @@ async def test_bridged_meanwhile_they_hear_each_other_at_once() -> None:
 
 async def test_a_caller_who_may_not_hear_for_the_moment_hears_again() -> None:
     room, wire, events = fake_call()
-    seal = Seal(wire, events, "caller", "human")
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    seal = await sealed(room, wire, events)
     assert "caller" in wire.deaf
     room.goes()
     await asyncio.sleep(0.3)
@@ -158,11 +157,7 @@ async def test_a_caller_who_may_not_hear_for_the_moment_hears_again() -> None:
 
 async def test_nor_is_the_caller_left_deaf_by_a_room_that_is_lost() -> None:
     room, wire, events = fake_call()
-    seal = Seal(wire, events, "caller", "human")
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    seal = await sealed(room, wire, events)
     room.goes()
     room.connected = False
     room.emit("disconnected", 4)

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from livetransfer._patience import Patience
-from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
-
-
-@pytest.fixture
-async def clock() -> AsyncIterator[Clock]:
-    async with virtual_time() as clock:
-        yield clock
 
 
 def never() -> set[asyncio.Future[Any]]:
