@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._repair import caller_of, repair
-from .briefing import BriefingAgent, BriefingRequest, Verdict
+from ._flow.repair import caller_of, repair
+from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
 from .errors import (
@@ -31,15 +31,15 @@ from .events import (
     TransferEnded,
     TransferEvent,
 )
-from .fallback import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
 from .hold import HoldMusicPlayer
 from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
-from .router import Router, RouteRequest
+from .routing.router import Router, RouteRequest
 from .status import TransferStatus
 from .warm import WarmTransfer
 
 if TYPE_CHECKING:
-    from .task import (
+    from .task.warm_transfer_task import (
         WarmTransferError,
         WarmTransferFailure,
         WarmTransferResult,

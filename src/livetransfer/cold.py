@@ -6,14 +6,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from ._after import After
-from ._attempt import AttemptOver
-from ._options import check_choice
-from ._phases import Phase
-from ._resolve import Bridge
-from ._session import Context
-from ._steps import Steps
-from ._transfer import Transfer
+from ._checks import check_choice
+from ._flow.after import After
+from ._flow.caller_session import Context
+from ._flow.claim import Bridge
+from ._flow.endings import AttemptOver
+from ._flow.steps import Steps
+from ._flow.transfer import Transfer
 from .control import BridgeMode
 from .destination import Allowed, Destination, Method, check_headers
 from .errors import (
@@ -24,10 +23,11 @@ from .errors import (
     UnknownDestinationError,
 )
 from .events import TransferEvent
-from .fallback import Fallback
+from .fallback.policy import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .router import Target
+from .phases import Phase
+from .routing.router import Target
 
 __all__ = ["ColdTransfer"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._options import check_seconds
+from ._checks import check_seconds
 from .errors import ConfigurationError, DestinationError, DestinationNotAllowedError
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._phases import Phase
 from .destination import Destination
 from .outcome import Attempt, CallEnd, TransferOutcome
+from .phases import Phase
 
 __all__ = [
     "AttemptEnded",

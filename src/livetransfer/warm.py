@@ -8,27 +8,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from ._after import After
-from ._attempt import AttemptOver, HumanLeg, Stopped
-from ._briefing_line import BriefingLine
-from ._introduction import Introduction
-from ._options import check_choice, check_seconds, check_text
-from ._phases import Phase
-from ._resolve import Bridge
-from ._session import CallerSession, Context
-from ._steps import Steps, awaiting
-from ._summary import transcript
-from ._teardown import keep
-from ._transfer import Transfer
-from .briefing import BriefingAgent, BriefingRequest, Verdict
+from ._checks import check_choice, check_seconds, check_text
+from ._flow.after import After
+from ._flow.briefing_line import BriefingLine
+from ._flow.caller_session import CallerSession, Context
+from ._flow.claim import Bridge
+from ._flow.endings import AttemptOver, HumanLeg, Stopped
+from ._flow.introduction import Introduction
+from ._flow.steps import Steps, awaiting
+from ._flow.teardown import keep
+from ._flow.transfer import Transfer
+from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
+from .briefing.summary import transcript
 from .control import BridgeMode
 from .destination import Allowed, Destination
 from .errors import CallControlError, ConfigurationError
 from .events import SummaryWritten, TransferEvent
-from .fallback import Fallback
+from .fallback.policy import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .router import Target
+from .phases import Phase
+from .routing.router import Target
 from .status import TransferStatus
 
 __all__ = ["WarmTransfer"]

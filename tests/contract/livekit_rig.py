@@ -15,7 +15,7 @@ from livekit import api, rtc
 from livekit.agents import Agent, AgentSession, utils
 
 from livetransfer._livekit import Bridge, connect_room
-from livetransfer._livekit.control import LiveKitControl
+from livetransfer._livekit.livekit_control import LiveKitControl
 from livetransfer.control import AudioSink, Conversation
 from livetransfer.destination import Destination
 from tests.e2e import behaviour as phones

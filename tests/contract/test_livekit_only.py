@@ -14,7 +14,7 @@ from livekit import api, rtc
 from livekit.rtc._proto.room_pb2 import SimulateScenarioKind as Scenario
 
 from livetransfer._livekit import connect_room
-from livetransfer._livekit.wire import Wire
+from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer.control import CallLost, LegLeft
 from livetransfer.destination import Destination
 from livetransfer.errors import DialFailed

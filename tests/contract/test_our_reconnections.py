@@ -14,7 +14,7 @@ from livekit.agents import AgentSession
 from livekit.rtc._proto.room_pb2 import SimulateScenarioKind as Scenario
 
 from livetransfer._livekit import repair_room
-from livetransfer._livekit.caller import find_caller, made_anew
+from livetransfer._livekit.find_caller import find_caller, made_anew
 from livetransfer.control import ControlEvent, LegAnswered, LegLeft
 from livetransfer.destination import Destination
 from livetransfer.errors import CallerNotFoundError, DialFailed

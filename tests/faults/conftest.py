@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from livetransfer import _hold, _teardown
+from livetransfer._flow import hold_line, teardown
 
 GRACE = 0.2
 """Real seconds for the last turns of the loop."""
@@ -47,8 +47,8 @@ def _left(before: set[asyncio.Task[object]]) -> list[str]:
         for task in asyncio.all_tasks()
         if task not in before and task is not me and _ours(task)
     ]
-    left += [f"kept: {task!r}" for task in _teardown._kept if not task.done()]
-    left += [f"a tail of {tail!r}" for tail in _hold._tails.values()]
+    left += [f"kept: {task!r}" for task in teardown._kept if not task.done()]
+    left += [f"a tail of {tail!r}" for tail in hold_line._tails.values()]
     return left
 
 

@@ -6,19 +6,19 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from livetransfer import (
-    _after,
-    _briefing_line,
-    _hang_up,
-    _hold,
-    _introduction,
-    _run,
-    _session,
-    _steps,
-    _summary,
-    _teardown,
-    warm,
+from livetransfer import warm
+from livetransfer._flow import (
+    after,
+    briefing_line,
+    caller_session,
+    hang_up,
+    hold_line,
+    introduction,
+    run,
+    steps,
+    teardown,
 )
+from livetransfer.briefing import summary
 
 from .cells import EVENTS, EXPECTED, PHASES, Cell
 from .promises import GOODBYE, RESTORED, SILENCE, STOPS_RINGING
@@ -56,7 +56,7 @@ def matrix(results: Mapping[Cell, tuple[str, str]]) -> str:
 
 def bounds() -> str:
     """Return the table of bounds, from the constants themselves."""
-    teardown = _teardown.Teardown()
+    closing = teardown.Teardown()
     rows = [
         ("the caller hangs up → no phone rings any more", STOPS_RINGING),
         ("the code is cancelled → the caller hears and is heard by the AI again", RESTORED),
@@ -65,27 +65,27 @@ def bounds() -> str:
             "the caller hangs up → a human who is being briefed has heard why, and is hung up",
             GOODBYE,
         ),
-        ("announcing, the AI's own words before it included", _session.ANNOUNCEMENT_LIMIT),
-        ("waiting for the music before the phone is dialled without it", _hold.OPEN_LIMIT),
-        ("a dial, beyond `ring_timeout`, until it has said what became of it", _steps.DIAL_SLACK),
-        ("the answer → the leg is ready to be talked to", _steps.ANSWER_LIMIT),
+        ("announcing, the AI's own words before it included", caller_session.ANNOUNCEMENT_LIMIT),
+        ("waiting for the music before the phone is dialled without it", hold_line.OPEN_LIMIT),
+        ("a dial, beyond `ring_timeout`, until it has said what became of it", steps.DIAL_SLACK),
+        ("the answer → the leg is ready to be talked to", steps.ANSWER_LIMIT),
         ("the answer → the line for the briefing is there", warm.READY_LIMIT),
-        ("writing the summary, before a plain one is used", _summary.SUMMARY_LIMIT),
-        ("a last sentence to the human", _briefing_line.FAREWELL_LIMIT),
-        ("a last sentence to the caller, where the fallback ends the call", _run.GOODBYE_LIMIT),
-        ("joining the two", _steps.BRIDGE_LIMIT),
-        ("the introduction", _introduction.INTRODUCTION_LIMIT),
+        ("writing the summary, before a plain one is used", summary.SUMMARY_LIMIT),
+        ("a last sentence to the human", briefing_line.FAREWELL_LIMIT),
+        ("a last sentence to the caller, where the fallback ends the call", run.GOODBYE_LIMIT),
+        ("joining the two", steps.BRIDGE_LIMIT),
+        ("the introduction", introduction.INTRODUCTION_LIMIT),
         (
             "a REFER, beyond its own time-out, until it has said what became of it",
-            _steps.REFER_SLACK,
+            steps.REFER_SLACK,
         ),
-        ("music after the caller was given back, until the AI speaks", _hold.TAIL_LIMIT),
-        ("one step of the teardown", teardown._step),
-        ("the teardown as a whole", teardown._total),
-        ("a hang-up that does not answer is asked for again after", _hang_up.PATIENCE),
-        ("a leg that cannot be hung up is pursued for", _hang_up.PURSUED),
-        ("a referred caller's leg leaves, or the caller has the AI again", _after.REFERRED_LIMIT),
-        ('the AI leaves the call, with `after="leave"`', _after.LEAVE_LIMIT),
+        ("music after the caller was given back, until the AI speaks", hold_line.TAIL_LIMIT),
+        ("one step of the teardown", closing._step),
+        ("the teardown as a whole", closing._total),
+        ("a hang-up that does not answer is asked for again after", hang_up.PATIENCE),
+        ("a leg that cannot be hung up is pursued for", hang_up.PURSUED),
+        ("a referred caller's leg leaves, or the caller has the AI again", after.REFERRED_LIMIT),
+        ('the AI leaves the call, with `after="leave"`', after.LEAVE_LIMIT),
     ]
     lines = ["| From what to what | at most |", "|---|---|"]
     lines += [f"| {what} | {seconds:g} s |" for what, seconds in rows]

@@ -22,11 +22,11 @@ from livetransfer import (
     WarmTransfer,
 )
 from livetransfer import HangUp as HangUpCaller
-from livetransfer._session import CallerSession
+from livetransfer._flow.caller_session import CallerSession
 from livetransfer.control import CallLost
 from livetransfer.errors import CallControlError
 from livetransfer.events import CallEnded, SummaryWritten, TransferEnded
-from livetransfer.fallback import Next, Retry, ReturnToAgent, decide
+from livetransfer.fallback.policy import Next, Retry, ReturnToAgent, decide
 from livetransfer.outcome import CallEnd
 from livetransfer.testing import HangUp, Human, Press, Refer, Say, SimControl, Wait, WaitForSpeech
 

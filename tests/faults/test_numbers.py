@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livetransfer import ColdTransfer, Phase, Retry, WarmTransfer
-from livetransfer._hang_up import PURSUED
+from livetransfer._flow.hang_up import PURSUED
 from livetransfer.testing import Human, Ring
 
 from .cells import DELAY

@@ -9,7 +9,7 @@ import pytest
 from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 
-from .hold_kit import CAPACITIES
+from .hold.hold_kit import CAPACITIES
 
 
 @pytest.fixture

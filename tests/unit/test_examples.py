@@ -43,7 +43,7 @@ async def talk(call: Simulation, agent: Agent, tool: ToolCall, seconds: float) -
 def test_short_and_tested(path: Path) -> None:
     source = path.read_text()
     assert len(source.splitlines()) < 100
-    tests = "".join(p.read_text() for p in Path(__file__).parent.glob("test_*.py"))
+    tests = "".join(p.read_text() for p in Path(__file__).parent.rglob("test_*.py"))
     assert path.stem in tests
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livetransfer._phases import TABLE, IllegalMove, Phase, Phases
+from livetransfer.phases import TABLE, IllegalMove, Phase, Phases
 
 PAIRS = [(old, new) for old in Phase for new in Phase]
 

@@ -11,10 +11,10 @@ from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from livetransfer.control import AudioSink
 from livetransfer.errors import CallControlError
-from livetransfer.hold.sink import SourceSink
+from livetransfer.hold.play.source_sink import SourceSink
 from livetransfer.status import TransferStatus
 
-from .permissions import TrackPermissions
+from .track_permissions import TrackPermissions
 
 __all__ = ["RoomAudio", "open_sink"]
 

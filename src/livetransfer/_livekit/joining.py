@@ -9,11 +9,11 @@ from livetransfer.control import BridgeMode, Conversation, Leg
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
-from .consult_room import ConsultRoom
-from .events import RoomEvents
-from .place import Place
-from .shared_room import SharedRoom
-from .wire import Wire
+from .consult_room.room import ConsultRoom
+from .leg_room import Place
+from .room_events import RoomEvents
+from .shared_room.room import SharedRoom
+from .signalling.server_api import Wire
 
 __all__ = ["Bridge", "Joining", "choose", "is_cloud"]
 

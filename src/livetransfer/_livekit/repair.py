@@ -11,11 +11,11 @@ from livekit.protocol import models as proto_models
 from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import marks
-from .events import RoomEvents
-from .permissions import TrackPermissions
-from .side_room import is_beside
+from .consult_room.side_room import is_beside
+from .room_events import RoomEvents
+from .signalling.server_api import Wire
 from .tasks import Tasks, logger
-from .wire import Wire
+from .track_permissions import TrackPermissions
 
 __all__ = ["Repair", "repair_room"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ._samples import AudioError
-from .builtin import BUILTIN
-from .comfort import Comfort, Held
-from .events import (
+from .play.comfort_lines import Comfort, Held
+from .play.handle import PlayHandle
+from .play.hold_events import (
     ComfortFailed,
     ComfortSpoken,
     HoldEvent,
@@ -13,11 +12,12 @@ from .events import (
     HoldSourceLate,
     HoldSourceReady,
 )
-from .fetch import FetchLimits
-from .player import HoldMusicPlayer
-from .playing import PlayHandle
-from .sink import SourceSink
-from .sources import HoldSource
+from .play.player import HoldMusicPlayer
+from .play.source_sink import SourceSink
+from .sound.samples import AudioError
+from .sources.builtin import BUILTIN
+from .sources.fetch import FetchLimits
+from .sources.program import HoldSource
 
 __all__ = [
     "BUILTIN",

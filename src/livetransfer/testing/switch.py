@@ -14,17 +14,17 @@ from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
 from .clock import Clock
-from .conversation import Ear
 from .faults import Faults
 from .parties import Human
 from .party import Party
 from .people import Caller, Phone
 from .scripts import Scripts
+from .sim_conversation import Ear
 from .sounds import Sound
 from .tape import Tape
 
 if TYPE_CHECKING:
-    from .control import SimControl
+    from .sim_control import SimControl
 
 __all__ = ["Latency", "Switch", "Verb"]
 

@@ -1,0 +1,1 @@
+"""One run of a transfer: its attempts, what interrupts them, and how it ends."""

@@ -1,0 +1,159 @@
+"""After the bridge: the silent watch that carries out what ``after=`` promised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Literal
+
+from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
+from livetransfer.events import CallEnded, TransferEvent
+from livetransfer.outcome import CallEnd, EndedBy
+
+from .caller_session import CallerSession
+from .hang_up import HangUps
+from .teardown import keep
+
+__all__ = ["After", "Watch"]
+
+logger = logging.getLogger("livetransfer")
+
+After = Literal["end", "return", "leave"]
+
+LEAVE_LIMIT = 5.0
+"""Seconds that the AI may take to leave the call."""
+
+REFERRED_LIMIT = 10.0
+"""Seconds that a referred caller's leg may take to leave (measured: about 1 s)."""
+
+CAME_BACK = (
+    "The colleague who took the call has left, after {seconds:.0f} seconds with the caller. "
+    "The caller is on the line with you again."
+)
+
+
+class Watch:
+    """Watches a call that was handed over, in a task that belongs to the job.
+
+    Args:
+        session: The caller's session, silent until the caller is given back.
+        control: The call.
+        hang_ups: Its hang-ups; they close it at the end of the watch.
+        human: The human's leg; None when the caller was referred away.
+        after: What to do when one leaves.
+        release: Lets another transfer of this call begin.
+        emit: Where the end of the call is told.
+        began: When the transfer began, on the loop's clock, in seconds.
+        gone: Who has left already.
+        closing: What is closed first, in the background.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: CallerSession,
+        control: CallControl,
+        hang_ups: HangUps,
+        human: Leg | None,
+        after: After,
+        release: Callable[[], None],
+        emit: Callable[[TransferEvent], None],
+        began: float,
+        gone: EndedBy | None = None,
+        closing: Iterable[Callable[[], Awaitable[None]]],
+    ) -> None:
+        self._session, self._control, self._human = session, control, human
+        self._hang_ups = hang_ups
+        self._after, self._release, self._emit = after, release, emit
+        self._began = began
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._left: asyncio.Future[EndedBy] = self._loop.create_future()
+        self._unsubscribe = control.subscribe(self._on_event)
+        if gone is None and not control.caller_present:
+            gone = EndedBy.CALLER
+        if gone is not None:
+            self._gone(gone)
+        self._closing = tuple(closing)
+        self.end: asyncio.Future[CallEnd] = keep(
+            asyncio.create_task(self._watch(), name="livetransfer-watch")
+        )
+
+    def _gone(self, who: EndedBy) -> None:
+        if not self._left.done():
+            self._left.set_result(who)
+
+    def _on_event(self, event: ControlEvent) -> None:
+        if isinstance(event, CallLost):
+            self._gone(EndedBy.LOST)
+        elif isinstance(event, LegLeft):
+            if event.identity == self._control.caller.identity:
+                self._gone(EndedBy.CALLER)
+            elif self._human is not None and event.identity == self._human.identity:
+                self._gone(EndedBy.HUMAN)
+
+    async def _watch(self) -> CallEnd:
+        closing = [keep(asyncio.ensure_future(step())) for step in self._closing]
+        try:
+            return await self._to_the_end(closing)
+        finally:
+            self._unsubscribe()
+            self._release()
+            await self._hang_ups.aclose()
+
+    async def _to_the_end(self, closing: Sequence[asyncio.Future[None]]) -> CallEnd:
+        if self._human is None:
+            await asyncio.wait({self._left}, timeout=REFERRED_LIMIT)
+            stayed = not self._left.done() and self._control.caller_present
+            if stayed:
+                self._session.restore()
+            return self._ended(EndedBy.NOBODY, returned=stayed)
+        if self._after == "leave":
+            await asyncio.wait(closing, timeout=LEAVE_LIMIT)
+            self._session.forget_room()
+            try:
+                await asyncio.wait_for(self._control.leave(), LEAVE_LIMIT)
+            except Exception:
+                logger.warning("the AI could not leave the call", exc_info=True)
+            self._session.session.shutdown(drain=False)
+            return self._ended(EndedBy.NOBODY)
+        who = await self._left
+        if who is EndedBy.CALLER:
+            await self._hang_ups.leg(self._human)
+        elif who is EndedBy.HUMAN and self._control.caller_present:
+            if self._after == "return" and not self._session.is_closing:
+                return await self._give_back()
+            if not await self._hang_ups.caller():
+                return await self._give_back()
+            self._session.close_as_if_caller_left()
+        return self._ended(who)
+
+    def _ended(self, who: EndedBy, *, returned: bool = False) -> CallEnd:
+        now = self._loop.time()
+        end = CallEnd(who, seconds=now - self._since, returned=returned)
+        if returned:
+            self._session.answer_again()
+        self._emit(CallEnded(now - self._began, end))
+        return end
+
+    async def _give_back(self) -> CallEnd:
+        """The caller is with the AI again, which is told what happened and speaks first."""
+        end = self._ended(EndedBy.HUMAN, returned=True)
+        self._session.restore()
+        note = CAME_BACK.format(seconds=end.seconds)
+        session = self._session.session
+        try:
+            agent = session.current_agent
+            ctx = agent.chat_ctx.copy()
+            ctx.add_message(role="system", content=note)
+            await agent.update_chat_ctx(ctx)
+        except Exception:
+            # It hears of it all the same, with what it is asked to say.
+            logger.warning("the AI's context could not be updated", exc_info=True)
+        with contextlib.suppress(RuntimeError):
+            session.generate_reply(
+                instructions=note + " Say so in a few words and ask whether you can help further."
+            )
+        return end

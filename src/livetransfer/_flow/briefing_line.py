@@ -1,0 +1,113 @@
+"""The line on which one briefing is held, and the AgentSession on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from livekit.agents import AgentSession
+
+from livetransfer.briefing.agent import BriefingAgent, Farewell, Verdict
+from livetransfer.control import Conversation
+
+from .caller_session import CallerSession, speak
+from .endings import HumanLeg
+from .steps import Steps
+
+__all__ = ["BriefingLine", "session_options"]
+
+logger = logging.getLogger("livetransfer")
+
+FAREWELL_LIMIT = 5.0
+"""Seconds that the last sentence to the human may take before the line is closed."""
+
+
+class BriefingLine:
+    """Opened while the phone rings, closed with the attempt; the leg is not its own.
+
+    Args:
+        run: The run.
+        human: The leg.
+        agent: Who briefs.
+    """
+
+    def __init__(self, run: Steps, human: HumanLeg, agent: BriefingAgent) -> None:
+        self._run, self._human, self.agent = run, human, agent
+        self._line: Conversation | None = None
+        self._session: AgentSession[Any] | None = None
+
+    async def open(self, caller: CallerSession) -> None:
+        """Open the line and start the briefing's session on it; it greets at the answer."""
+        session: AgentSession[Any] = AgentSession(**session_options(caller))
+        self._line = await self._run.control.open_conversation(self._human.leg.identity)
+        session.on("close", self._on_close)
+        self._session = session
+        await self._line.start(session, self.agent)
+
+    def _on_close(self, event: Any) -> None:
+        error = getattr(event, "error", None)
+        self.agent.decide(Verdict("failed", f"the briefing broke down: {error}" if error else None))
+
+    def hush(self) -> None:
+        """Say nothing more; the line is about to be joined."""
+        if self._session is not None:
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            if self._session.output.audio is not None:
+                self._session.output.set_audio_enabled(False)
+            if self._session.input.audio is not None:
+                self._session.input.set_audio_enabled(False)
+
+    async def farewell(self, reason: Farewell) -> None:
+        """Tell the human why the line is about to be closed; bounded, and it never raises."""
+        try:
+            text = self.agent.farewell(reason)
+            if text is None or self._session is None:
+                return
+            with contextlib.suppress(RuntimeError):
+                self._session.interrupt(force=True)
+            handle = speak(self._session, text, self._session.llm)
+            if handle is None:
+                return
+            gone = self._human.broken
+            await asyncio.wait(
+                {asyncio.ensure_future(handle.wait_for_playout()), gone},
+                timeout=FAREWELL_LIMIT,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except Exception:
+            logger.warning("the human could not be told goodbye", exc_info=True)
+
+    async def aclose(self, ready: asyncio.Task[None]) -> None:
+        """Close the line, also one that is still being opened."""
+        await self.agent.release()
+        if not ready.done():
+            ready.cancel()
+            await asyncio.wait({ready})
+        if self._session is not None:
+            self._session.off("close", self._on_close)
+        if self._line is not None:
+            await self._line.aclose()
+
+
+def session_options(caller: CallerSession) -> dict[str, Any]:
+    """Return the keywords of the briefing's session: it listens and speaks as the caller's does.
+
+    The caller's models serve it too; sessions close their streams, never models.
+    """
+    found = {kind: caller.model(kind) for kind in ("stt", "llm", "tts")}
+    turns: dict[str, Any] = {"endpointing": caller.session.options.endpointing}
+    # Turns that the caller's code commits itself would never end here.
+    if (detection := caller.model("turn_detection")) != "manual":
+        turns["turn_detection"] = detection
+    return {
+        **{kind: model for kind, model in found.items() if model is not None},
+        "vad": caller.vad,
+        "turn_handling": turns,
+        "aec_warmup_duration": None,
+        "user_away_timeout": None,
+        # Nobody waits for what the human may have said last: the caller is on hold.
+        "session_close_transcript_timeout": 0.0,
+    }

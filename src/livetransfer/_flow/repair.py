@@ -1,0 +1,52 @@
+"""For a job that starts in a room where a worker may have died in the middle of a transfer."""
+
+from __future__ import annotations
+
+from livekit import rtc
+
+from livetransfer.control import current_control
+
+__all__ = ["caller_of", "repair"]
+
+
+async def repair(room: rtc.Room) -> list[str]:
+    """Undo what a transfer of a worker that has died left in `room`; return whom it concerned.
+
+    For a job that starts in a room where there may have been one before: call it after
+    `ctx.connect()`. A caller who was left deaf hears again; a phone that still rings, or a leg
+    that was kept from the caller, is hung up. Two who were bridged are left alone: they talk.
+    A server sees only after some time (measured: 21 s) that a worker is dead; what is found
+    too early is repaired when the dead agent leaves the room, as long as `room` is connected.
+    Every transfer does the same when it begins.
+
+    Args:
+        room: The connected room of the job.
+
+    Raises:
+        ConfigurationError: There are no credentials for LiveKit's API.
+    """
+    if current_control.get() is not None:
+        return []
+    from livetransfer import _livekit
+
+    return await _livekit.repair_room(room)
+
+
+def caller_of(room: rtc.Room) -> str | None:
+    """Return the identity of the caller in `room`: the only party that no transfer has dialled.
+
+    A session links itself to whoever is first among the parties in its room. Where a transfer was
+    under way, that may be the human who was dialled: the session would listen to him, and be
+    without anybody when he leaves. So start it with
+    ``RoomOptions(participant_identity=caller_of(ctx.room) or NOT_GIVEN)``.
+
+    Args:
+        room: The connected room of the job.
+
+    None where nobody has joined yet, or where there are several.
+    """
+    if current_control.get() is not None:
+        return None
+    from livetransfer import _livekit
+
+    return _livekit.only_party(room)

@@ -1,0 +1,208 @@
+"""LiveKitControl: the telephony verbs, on a LiveKit room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from livekit import rtc
+
+from livetransfer.control import (
+    AudioSink,
+    BridgeMode,
+    ControlEvent,
+    Conversation,
+    Leg,
+    LegLeft,
+)
+from livetransfer.destination import Destination
+
+from .audio import open_sink
+from .earshot import Earshot
+from .joining import Joining
+from .repair import Repair
+from .room_events import RoomEvents
+from .signalling.dtmf import send_keys
+from .signalling.refer_request import refer
+from .signalling.server_api import Wire
+from .tasks import Tasks, finish
+
+__all__ = ["LiveKitControl"]
+
+
+class LiveKitControl:
+    """A [`CallControl`][livetransfer.control.CallControl] on the room of a LiveKit session.
+
+    Args:
+        wire: The server API.
+        events: Of the caller's room.
+        caller: The caller's identity.
+        joining: How humans are brought to the caller.
+
+    What a crashed worker left in the room is repaired beside the call.
+    """
+
+    def __init__(self, wire: Wire, events: RoomEvents, caller: str, joining: Joining) -> None:
+        self._wire = wire
+        self._events = events
+        self._caller = Leg(caller)
+        self._joining = joining
+        self._tasks = Tasks()
+        self._closed = False
+        self._earshot = Earshot(events.room)
+        self._unsubscribe = events.subscribe(self._on_event)
+        self._repair = Repair(wire, events, self._tasks)
+        self._repair.start()
+
+    @property
+    def caller(self) -> Leg:
+        """The leg that is to be transferred."""
+        return self._caller
+
+    @property
+    def caller_present(self) -> bool:
+        """Whether the caller is still on the line."""
+        return self._events.present(self._caller.identity)
+
+    @property
+    def room(self) -> rtc.Room:
+        """The caller's room."""
+        return self._events.room
+
+    def subscribe(self, listener: Callable[[ControlEvent], None]) -> Callable[[], None]:
+        """Call `listener` for each event from now on; the result unsubscribes it."""
+        return self._events.subscribe(listener)
+
+    def check(self, destination: Destination) -> None:
+        """Raise ConfigurationError if `destination` cannot be dialled with what is configured."""
+        self._joining.check(destination)
+
+    async def dial(
+        self,
+        destination: Destination,
+        *,
+        identity: str,
+        ring_timeout: float,
+        sealed: bool = True,
+    ) -> Leg:
+        """Ring `destination` and return its leg once it is answered (and sealed).
+
+        See [`CallControl.dial`][livetransfer.control.CallControl.dial].
+        """
+        leg = await self._joining.dial(
+            destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
+        )
+        if not sealed:
+            self._earshot.leave(self._caller.identity, identity)
+        return leg
+
+    async def open_conversation(self, identity: str) -> Conversation:
+        """Open a line to the leg `identity`, which may not have been dialled yet.
+
+        Raises:
+            CallControlError: It could not be set up.
+        """
+        return await self._joining.open_conversation(identity)
+
+    async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> AudioSink:
+        """Open a sink that only the identities in `to` hear. They may not be there yet.
+
+        It stays in the rooms that they are in by now: a leg that is moved later leaves it behind.
+
+        Raises:
+            CallControlError: It could not be set up.
+        """
+        return await open_sink(to, lambda identity: self._joining.place(identity).room, name)
+
+    async def seal(self, leg: Leg) -> None:
+        """Keep `leg` and the caller from hearing each other. Idempotent.
+
+        Raises:
+            SealFailed: It is not certain that they do not hear each other.
+        """
+        self._earshot.come_back()
+        await self._joining.seal(leg)
+
+    async def bridge(self, leg: Leg) -> BridgeMode:
+        """Let `leg` and the caller hear each other; return how.
+
+        From then on the agent does not receive them, until one leaves; only a relay has to.
+
+        Raises:
+            BridgeFailed: They could not be joined; both are still there, apart.
+        """
+        mode = await self._joining.bridge(leg)
+        if mode != "relay":
+            self._earshot.leave(self._caller.identity, leg.identity)
+        return mode
+
+    async def refer(
+        self,
+        leg: Leg,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        play_dialtone: bool = False,
+    ) -> None:
+        """Send `leg`'s phone elsewhere; see [`CallControl`][livetransfer.control.CallControl].
+
+        Raises:
+            ReferFailed: Refused, failed, or unclear (`indeterminate`).
+        """
+        place = self._joining.place(leg.identity)
+        await refer(
+            place.wire,
+            place.events,
+            self._tasks,
+            leg.identity,
+            address,
+            headers=headers,
+            timeout=timeout,
+            play_dialtone=play_dialtone,
+        )
+
+    async def send_dtmf(self, leg: Leg, digits: str) -> None:
+        """Press `digits` towards `leg`; ``w`` waits 0.5 s.
+
+        In a shared room every SIP leg gets them: LiveKit addresses keys to the room.
+        """
+        await send_keys(self._joining.place(leg.identity).room, digits)
+
+    async def hang_up(self, leg: Leg) -> None:
+        """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""
+        await self._joining.hang_up(leg)
+
+    async def leave(self) -> None:
+        """Take the AI out of the call; the other parties stay.
+
+        A relay cannot go on without it: it stays until one of them leaves, hangs up the other, and
+        then goes. No events are told any more.
+        """
+        self._events.be_quiet()
+        await self._joining.leave()
+
+    async def aclose(self) -> None:
+        """Release what this object holds; legs and calls stay as they are. Idempotent.
+
+        On cancellation it finishes first, in some seconds at most.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        await finish(self._close(), 15.0)
+
+    def _on_event(self, event: ControlEvent) -> None:
+        others = self._earshot.away - {self._caller.identity}
+        if isinstance(event, LegLeft) and event.identity in others:
+            self._earshot.come_back()
+
+    async def _close(self) -> None:
+        self._repair.close()
+        self._unsubscribe()
+        self._earshot.come_back()
+        try:
+            await self._joining.aclose()
+            await self._tasks.aclose(0.0)
+        finally:
+            self._events.close()
+            await self._wire.aclose()

@@ -1,0 +1,1 @@
+"""Requests to LiveKit: dialling, REFER, keys, and what the answers mean."""

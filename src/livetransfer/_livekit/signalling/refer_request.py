@@ -1,0 +1,83 @@
+"""Refer: sends a leg's phone elsewhere by SIP REFER and tells how that ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from livekit.protocol import sip as proto_sip
+
+from livetransfer._livekit.room_events import RoomEvents
+from livetransfer._livekit.tasks import Tasks
+from livetransfer.control import CallLost, ControlEvent, LegLeft
+
+from .classify import Fault, classify, classify_transfer_response, refer_failed
+from .server_api import Wire
+
+__all__ = ["refer"]
+
+# livekit-sip hangs the leg up about 1 s after a NOTIFY of success; the request ends before that.
+REPORT_WITHIN = 2.0
+
+
+async def refer(
+    wire: Wire,
+    events: RoomEvents,
+    tasks: Tasks,
+    identity: str,
+    address: str,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    play_dialtone: bool,
+) -> None:
+    """Ask the phone of `identity` to call `address`; return once the target was reached.
+
+    `timeout` is in seconds, until the final NOTIFY.
+
+    Raises:
+        ReferFailed: It was refused, it failed, or how it ended is unknown (`indeterminate`).
+
+    On cancellation the REFER cannot be taken back: it may still succeed.
+    """
+    loop = asyncio.get_running_loop()
+    left: asyncio.Future[str] = loop.create_future()
+
+    def on_event(event: ControlEvent) -> None:
+        gone = isinstance(event, LegLeft) and event.identity == identity
+        if (gone or isinstance(event, CallLost)) and not left.done():
+            left.set_result("left")
+
+    unsubscribe = events.subscribe(on_event)
+    request = tasks.start(
+        wire.refer(
+            identity, address, headers=headers, timeout=timeout, play_dialtone=play_dialtone
+        ),
+        "refer",
+    )
+    try:
+        waiting: set[asyncio.Future[Any]] = {request, left}
+        await asyncio.wait(
+            waiting,
+            timeout=timeout + 6.0,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if not request.done():
+            # The phone went away, as it does once it talks elsewhere, or its owner hung up. The
+            # request knows which.
+            await asyncio.wait([request], timeout=REPORT_WITHIN)
+    finally:
+        unsubscribe()
+    fault = _outcome(request)
+    if fault is not None:
+        raise refer_failed(fault)
+
+
+def _outcome(request: asyncio.Task[proto_sip.TransferSIPParticipantResponse]) -> Fault | None:
+    if not request.done() or request.cancelled():
+        return classify(asyncio.TimeoutError(), "refer")
+    error = request.exception()
+    if error is not None:
+        return classify(error, "refer")
+    return classify_transfer_response(request.result())

@@ -1,0 +1,204 @@
+"""Output: writes one call's samples to its sink at the sink's pace, and can take some back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from livekit import rtc
+
+from livetransfer.control import AudioSink
+from livetransfer.hold.sound.samples import Samples
+
+__all__ = ["MAX_CAPACITY", "MAX_FRAME", "Output"]
+
+SHARE = 0.5
+"""Of a sink's capacity, written at a time. Each write costs a round trip through the FFI, whatever
+its size; what is left in the queue by then covers an event loop that is busy with other things."""
+
+MAX_FRAME = 0.4
+"""Seconds written at a time at most."""
+
+CAPACITY = 0.4
+"""Seconds that are queued at most in a sink that does not say how much it takes without waiting.
+
+What is left of it when the next frame is written is how long the event loop may be busy with
+other things before the caller hears a gap."""
+
+MAX_CAPACITY = 1.0
+"""Seconds that are queued at most in any sink: what is queued cannot be spoken over any more."""
+
+TICK = 0.2
+"""Seconds between the moments at which calls are written to. All calls of an event loop share
+them, so that it wakes up once for many."""
+
+PIECE = 0.01
+"""Seconds: what WebRTC sends at a time."""
+
+_count = itertools.count()
+
+SLACK = 0.001
+"""Seconds that are not worth a nap."""
+
+
+class Output:
+    """The way from samples to a sink, for one writer.
+
+    Args:
+        sink: Where to write.
+        rate: The sink's, in Hz.
+
+    Attributes:
+        frame: Seconds written at a time.
+    """
+
+    def __init__(self, sink: AudioSink, rate: int) -> None:
+        self._sink, self._rate = sink, rate
+        capacity = min(getattr(sink, "capacity", CAPACITY), MAX_CAPACITY)
+        seconds = min(SHARE * capacity, MAX_FRAME)
+        self.frame = max(1, int(seconds / TICK + SLACK)) * TICK
+        self._ahead = max(TICK, capacity - self.frame - SLACK)
+        self._memory = round((self._ahead + 2 * self.frame) * rate)
+        self._loop = asyncio.get_running_loop()
+        self._recent: deque[Samples] = deque()
+        self._kept = self._hasty = 0
+        # Calls that begin together are not all written to in the same moment ever after.
+        self._slot = next(_count) % round(self.frame / TICK)
+        self._frames = 0
+        self._owed_until = -math.inf
+        self._waiter: asyncio.Future[None] | None = None
+        self._after: list[Callable[[], None]] = []
+
+    def next_frame(self) -> int:
+        """Return how many samples to write next, at most `MAX_FRAME` seconds."""
+        if self._sink.queued <= SLACK:
+            self._frames = 0
+        self._frames += 1
+        seconds = self.frame
+        if self._frames == 2:
+            seconds = self._until_a_tick()
+        elif self._frames == 3:
+            seconds -= self._slot * TICK
+        return round(seconds * self._rate)
+
+    def _until_a_tick(self) -> float:
+        """Return what to write so that, from now on, a frame is due just when a tick comes.
+
+        Due after it, however little, it would be written at the tick after that, when nothing is
+        left. So it is due half a piece before, for what is queued may go down in whole pieces.
+        """
+        now = self._loop.time()
+        tick = math.ceil(now / TICK) * TICK
+        seconds = self._ahead - PIECE / 2 - self._sink.queued + tick - now
+        if seconds < PIECE:
+            seconds += TICK
+        while seconds > MAX_FRAME:
+            seconds -= TICK
+        return math.floor(seconds / PIECE) * PIECE
+
+    @property
+    def queued(self) -> float:
+        """Seconds that were written and not yet heard."""
+        return self._sink.queued
+
+    def whole(self, seconds: float) -> int:
+        """Return how many samples that is, rounded up to pieces of `PIECE`."""
+        piece = round(PIECE * self._rate)
+        return max(1, math.ceil(seconds * self._rate / piece - 1e-6)) * piece
+
+    def wake(self) -> None:
+        """End the nap that is going on, if one is."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def nap(self, seconds: float) -> bool:
+        """Sleep up to `seconds`; return whether `wake` ended it before."""
+        waiter = self._waiter = self._loop.create_future()
+        woken = True
+
+        def expire() -> None:
+            nonlocal woken
+            woken = False
+            if not waiter.done():
+                waiter.set_result(None)
+
+        timer = self._loop.call_later(seconds, expire)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        return woken
+
+    async def room(self) -> bool:
+        """Wait until a frame should be written; return False if woken before."""
+        ahead = self._sink.queued - self._ahead
+        if ahead <= SLACK:
+            return True
+        now = self._loop.time()
+        # Where what is queued goes down in whole pieces, it is due up to a piece sooner than that.
+        tick = math.ceil((now + ahead - PIECE) / TICK) * TICK
+        return not await self.nap(tick - now)
+
+    async def write(self, samples: Samples) -> None:
+        """Write `samples`, which are not copied and must not change any more."""
+        self._recent.append(samples)
+        self._kept += len(samples)
+        while self._kept - len(self._recent[0]) >= self._memory:
+            self._kept -= len(self._recent.popleft())
+        channels = self._sink.num_channels
+        if channels > 1:
+            samples = np.repeat(samples, channels)
+        count = len(samples) // channels
+        began = self._loop.time()
+        # An array of bytes is handed on as it is; of a slice of anything else livekit makes a copy.
+        await self._sink.write(
+            rtc.AudioFrame(samples.view(np.uint8).data, self._rate, channels, count)
+        )
+        if self._after:
+            queued = self._sink.queued
+            self._owed_until = self._loop.time() + queued
+            for call in self._after:
+                self._loop.call_later(queued, call)
+            self._after = []
+        if self._sink.queued < self.frame / 2 and self._loop.time() - began < self.frame / 4:
+            # A sink that takes everything and keeps nothing, perhaps closed: do not run away.
+            self._hasty += 1
+            if self._hasty > 3:
+                await self.nap(self.frame / 2)
+        else:
+            self._hasty = 0
+
+    def after_next(self, call: Callable[[], None]) -> None:
+        """Call `call` when what is written next has been heard."""
+        self._after.append(call)
+
+    @property
+    def owes(self) -> bool:
+        """Whether something is queued that somebody waits for, with `after_next`, to be heard."""
+        return self._loop.time() < self._owed_until
+
+    def unheard(self) -> Samples:
+        """Return what was written and has not been heard yet."""
+        count = round(self._sink.queued * self._rate)
+        if not self._recent or count <= 0:
+            return np.empty(0, np.int16)
+        recent = np.concatenate(self._recent)
+        return recent[max(0, len(recent) - count) :]
+
+    def clear(self) -> None:
+        """Drop what has not been heard yet. What is to be heard instead is written next."""
+        self._sink.clear()
+        self._recent.clear()
+        self._kept = self._frames = 0
+
+    async def drain(self) -> bool:
+        """Wait until all that was written has been heard; return False if woken before."""
+        while (queued := self._sink.queued) > SLACK:
+            if await self.nap(queued):
+                return False
+        return True

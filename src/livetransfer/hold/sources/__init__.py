@@ -1,0 +1,1 @@
+"""Where hold music comes from: what may be given, fetched, decoded once, kept."""

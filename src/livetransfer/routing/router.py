@@ -1,0 +1,144 @@
+"""Router: who should take this call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+from livetransfer.destination import Destination
+from livetransfer.errors import ConfigurationError, DestinationError, UnknownDestinationError
+
+__all__ = ["RouteRequest", "Router", "Target", "resolve", "validate_targets"]
+
+Target = Union[str, Destination, "Router", Sequence[str | Destination]]
+"""Who may be dialled: one, a sequence tried in order, or a router that is asked."""
+
+
+@dataclass(frozen=True)
+class RouteRequest:
+    """What a router may look at.
+
+    Attributes:
+        department: The name that was asked for, if any.
+        caller: The identity of the caller's leg.
+        userdata: The session's ``userdata``, or None.
+    """
+
+    department: str | None = None
+    caller: str | None = None
+    userdata: Any = None
+
+
+class Router:
+    """A map of departments to the people who take their calls, in the order they are tried.
+
+    A name that comes from an LLM can only be one of these departments, never a number.
+    ``router["sales"]`` gives the destinations of one; subclass and override
+    [`resolve`][livetransfer.Router.resolve] (a plain or an async method) to look them up live.
+
+    Args:
+        departments: For each name one destination, or several in order.
+        default: The department when none is asked for. Default: the only one, if there is one.
+
+    Raises:
+        DestinationError: A destination cannot be dialled.
+        ConfigurationError: There is no department, or `default` is none of them.
+    """
+
+    def __init__(
+        self,
+        departments: Mapping[str, str | Destination | Sequence[str | Destination]],
+        *,
+        default: str | None = None,
+    ) -> None:
+        if not departments:
+            raise ConfigurationError("departments", departments, "name at least one department")
+        self._departments = {name: _named(name, targets) for name, targets in departments.items()}
+        if default is not None and default not in self._departments:
+            raise ConfigurationError("default", default, f"use one of {sorted(self._departments)}")
+        self._default = default
+        if default is None and len(self._departments) == 1:
+            self._default = next(iter(self._departments))
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """The names that may be asked for, in the order they were given."""
+        return tuple(self._departments)
+
+    def __getitem__(self, department: str) -> tuple[Destination, ...]:
+        """Return the destinations of `department`.
+
+        Raises:
+            UnknownDestinationError: There is no such department; the message lists those there are.
+        """
+        try:
+            return self._departments[department]
+        except (KeyError, TypeError):
+            raise UnknownDestinationError(
+                "department", department, f"use one of {sorted(self._departments)}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._departments)
+
+    def __contains__(self, department: object) -> bool:
+        return department in self._departments
+
+    def resolve(
+        self, request: RouteRequest
+    ) -> Sequence[Destination] | Awaitable[Sequence[Destination]]:
+        """Return who should take the call, in the order they are to be tried.
+
+        Raises:
+            UnknownDestinationError: The department asked for is not in the map, or none was
+                asked for and there is no default.
+        """
+        name = request.department if request.department is not None else self._default
+        if name is None:
+            raise UnknownDestinationError(
+                "department", None, f"name one of {sorted(self._departments)} with department="
+            )
+        return self[name]
+
+
+def _named(
+    name: str, targets: str | Destination | Sequence[str | Destination]
+) -> tuple[Destination, ...]:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError("departments", name, "a department's name is a non-empty text")
+    return tuple(d if d.name else d.but(name=name) for d in _several(targets))
+
+
+def _several(targets: object) -> tuple[Destination, ...]:
+    if isinstance(targets, (str, Destination)):
+        return (Destination.parse(targets),)
+    if isinstance(targets, Sequence) and targets:
+        return tuple(Destination.parse(t) for t in targets)
+    raise DestinationError("to", targets, "give a number, a SIP URI, or a sequence of them")
+
+
+def validate_targets(to: Target) -> Router | tuple[Destination, ...]:
+    """Return `to` as a router or as destinations, checked.
+
+    Raises:
+        DestinationError: It is empty, or one of them cannot be dialled.
+    """
+    return to if isinstance(to, Router) else _several(to)
+
+
+async def resolve(
+    targets: Router | tuple[Destination, ...], request: RouteRequest
+) -> tuple[Destination, ...]:
+    """Ask a router, or return the destinations as they are.
+
+    Raises:
+        DestinationError: There is nobody to dial, or the router found something else.
+    """
+    if not isinstance(targets, Router):
+        return targets
+    found = targets.resolve(request)
+    if inspect.isawaitable(found):
+        found = await found
+    return _several(found)

@@ -1,0 +1,249 @@
+"""The lines of a simulated call that carry sound to chosen parties: sinks and conversations."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents import Agent, AgentSession, StopResponse
+from livekit.agents.llm import ChatMessage
+
+from livetransfer._flow.teardown import keep
+from livetransfer.errors import CallControlError
+from livetransfer.status import TransferStatus
+
+from .session_io import SessionVoice, SimAudioInput, has_voice
+from .sounds import RATE
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from livekit import rtc
+
+    from .switch import Switch
+
+__all__ = ["Ear", "SimConversation", "SimSink"]
+
+
+class SimSink:
+    """An `AudioSink` on a tape: takes frames as fast as its queue lets it.
+
+    Attributes:
+        name: What it is called as the source of what is heard.
+        closed: Whether it was closed.
+    """
+
+    def __init__(self, simulation: Switch, to: Sequence[str], name: str, queue: float) -> None:
+        self._writer = Writer(simulation.tape, name, to)
+        self._limit = queue
+        self._waiters: set[asyncio.Future[None]] = set()
+        self.name = name
+        self.closed = False
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, in Hz, that `write` takes."""
+        return RATE
+
+    @property
+    def num_channels(self) -> int:
+        """Channels that `write` takes."""
+        return 1
+
+    @property
+    def queued(self) -> float:
+        """Seconds of audio written and not yet played."""
+        return self._writer.queued
+
+    async def ready(self) -> None:
+        """Return: whoever may hear it, hears it at once."""
+
+    async def write(self, frame: rtc.AudioFrame) -> None:
+        """Queue `frame`; wait while the queue is full. After `aclose` it does nothing.
+
+        Raises:
+            ValueError: The frame has another rate or number of channels.
+        """
+        if frame.sample_rate != RATE or frame.num_channels != 1:
+            raise ValueError(
+                f"a frame of {frame.sample_rate} Hz and {frame.num_channels} channels was written "
+                f"to a sink of {RATE} Hz and 1 channel"
+            )
+        if self.closed:
+            await asyncio.sleep(0)  # a writer that does not notice must not block the loop
+            return
+        while not self.closed and self.queued > 0 and self.queued + frame.duration > self._limit:
+            # Waking up for every frame would cost much with hundreds of calls.
+            room = self.queued + frame.duration - 0.75 * self._limit
+            await self._wait(min(room, self.queued))
+        if not self.closed:
+            self._writer.write(frame)
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        timer = loop.call_later(seconds, _wake, waiter)
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiters.discard(waiter)
+
+    def clear(self) -> None:
+        """Drop what is queued and not yet played."""
+        self._writer.clear()
+        for waiter in self._waiters:
+            _wake(waiter)
+
+    async def aclose(self) -> None:
+        """Stop, at once. May be called again."""
+        self.closed = True
+        self.clear()
+        self._writer.finish()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+class Ear:
+    """How the words of a party reach an AgentSession.
+
+    Args:
+        session: The session.
+        closes: Whether it is closed when the party leaves.
+    """
+
+    def __init__(self, session: AgentSession[Any], *, closes: bool = False) -> None:
+        self.session = session
+        self._closes = closes
+        self._closed = False
+        session.on("close", self._on_close)
+
+    def _on_close(self, _: Any) -> None:
+        self._closed = True
+
+    def release(self) -> None:
+        """Listen no more."""
+        self.session.off("close", self._on_close)
+        self._closed = True
+
+    def party_left(self) -> None:
+        """The party left the call."""
+        if self._closes and not self._closed:
+            self.session.shutdown(drain=False)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what the session says can be heard now."""
+        return not self._closed and self.session.output.audio_enabled
+
+    @property
+    def listens(self) -> bool:
+        """Whether the session hears anything now."""
+        return not self._closed and self.session.input.audio_enabled
+
+    @property
+    def deaf(self) -> bool:
+        """Whether it says something that may not be interrupted, and so discards what it hears."""
+        speech = self.session.current_speech
+        options = self.session.options.interruption
+        return (
+            speech is not None
+            and not speech.done()
+            and not speech.interrupted
+            and not speech.allow_interruptions
+            and options["discard_audio_if_uninterruptible"]
+        )
+
+    def interrupt(self) -> None:
+        """The party talks: the AI stops, if it lets itself be interrupted."""
+        with contextlib.suppress(RuntimeError):
+            self.session.interrupt()
+
+    def listen(self, text: str) -> None:
+        """The party has said `text`."""
+        with contextlib.suppress(RuntimeError):  # not started, or closing
+            agent = self.session.current_agent
+            if type(agent).on_user_turn_completed is Agent.on_user_turn_completed:
+                self.session.generate_reply(user_input=text, input_modality="audio")
+            else:
+                keep(asyncio.create_task(self._hooked(agent, text)))
+
+    async def _hooked(self, agent: Agent, text: str) -> None:
+        """Reply to what was said as the session does after a turn: the agent may object."""
+        ctx, message = agent.chat_ctx.copy(), ChatMessage(role="user", content=[text])
+        try:
+            await agent.on_user_turn_completed(ctx, new_message=message)
+        except StopResponse:
+            return
+        if self.listens:
+            with contextlib.suppress(RuntimeError):
+                self.session.generate_reply(
+                    user_input=message, chat_ctx=ctx, input_modality="audio"
+                )
+
+
+class SimConversation:
+    """A `Conversation`: an AgentSession that one leg hears and talks to.
+
+    Attributes:
+        identity: The leg's identity.
+        session: The session, once it was started.
+        closed: Whether it was closed.
+    """
+
+    def __init__(self, simulation: Switch, identity: str) -> None:
+        self._simulation = simulation
+        self._starting: asyncio.Task[None] | None = None
+        self.identity = identity
+        self.session: AgentSession[Any] | None = None
+        self.ear: Ear | None = None
+        self.closed = False
+
+    async def start(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start `session` with `agent`, its audio and text going to and from the leg only.
+
+        Raises:
+            CallControlError: The session could not be started, or the conversation is closed.
+        """
+        if self.closed:
+            raise _failed("the conversation is closed")
+
+        async def begin() -> None:
+            self.session, self.ear = session, Ear(session)
+            voice = SessionVoice(self._simulation.tape, "briefing", frozenset({self.identity}))
+            voice.attach(session, audio=has_voice(session, agent))
+            if session.input.audio is None:
+                session.input.audio = SimAudioInput()
+            # Its own task, because the session attaches a tracing context to the one it is in.
+            self._starting = asyncio.create_task(session.start(agent, record=False))
+            try:
+                await asyncio.shield(self._starting)
+            except Exception as error:
+                raise _failed(f"the session could not be started: {error}") from error
+
+        await self._simulation.verb(
+            "start_conversation", {"identity": self.identity, "agent": agent}, begin
+        )
+
+    async def aclose(self) -> None:
+        """Close the session and the line; the leg stays. May be called again."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.ear is not None:
+            self.ear.release()
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        if self.session is not None:
+            await asyncio.shield(asyncio.create_task(self.session.aclose()))
+
+
+def _failed(message: str) -> CallControlError:
+    return CallControlError(message, status=TransferStatus.FAILED)
