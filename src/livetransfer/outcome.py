@@ -84,6 +84,8 @@ class Attempt:
 _SENTENCES = {
     TransferStatus.BRIDGED: "The caller is now talking with {who}.",
     TransferStatus.REFERRED: "The caller has been transferred to {who} and has left this call.",
+    TransferStatus.UNAVAILABLE: "The transfer did not work: nobody is available right now.",
+    TransferStatus.ANSWERED_ELSEWHERE: "A colleague took the call instead of {who}.",
     TransferStatus.BUSY: "The transfer did not work: the line of {who} is busy.",
     TransferStatus.NO_ANSWER: "The transfer did not work: {who} did not answer.",
     TransferStatus.DECLINED: "The transfer did not work: {who} declined the call.",

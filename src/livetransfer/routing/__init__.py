@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .offer import Lease, Offer, Place, Wait
 from .router import Router, RouteRequest, Target
 
-__all__ = ["RouteRequest", "Router", "Target"]
+__all__ = ["Lease", "Offer", "Place", "RouteRequest", "Router", "Target", "Wait"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from livetransfer.destination import Destination
@@ -21,14 +21,26 @@ class RouteRequest:
     """What a router may look at.
 
     Attributes:
-        department: The name that was asked for, if any.
+        department: The name that was asked for, if any: a department, or a queue.
         caller: The identity of the caller's leg.
         userdata: The session's ``userdata``, or None.
+        number: The caller's number, where it is known.
+        attributes: The attributes of the caller's participant.
+        skills: Skills that are required, and the lowest level of each.
+        priority: The caller's priority: a higher one is served first.
+        waited: Seconds since the caller was put on hold.
+        call: What names the call over all of its transfers, on any worker: the room's name.
     """
 
     department: str | None = None
     caller: str | None = None
     userdata: Any = None
+    number: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    skills: Mapping[str, int] = field(default_factory=dict)
+    priority: int = 0
+    waited: float = 0.0
+    call: str | None = None
 
 
 class Router:
