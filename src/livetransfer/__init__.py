@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._flow.repair import caller_of, repair
+from ._flow.adapter import caller_of, repair
+from .answer_class import AnswerClass
 from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
@@ -25,11 +26,14 @@ from .events import (
     AttemptEnded,
     CallEnded,
     HoldMusicProblem,
+    HookFailed,
+    OfferMade,
     Phase,
     PhaseChanged,
     SummaryWritten,
     TransferEnded,
     TransferEvent,
+    WaitingInQueue,
 )
 from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
 from .hold import HoldMusicPlayer
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action",
+    "AnswerClass",
     "Attempt",
     "AttemptEnded",
     "BridgeFailed",
@@ -68,7 +73,9 @@ __all__ = [
     "HangUp",
     "HoldMusicPlayer",
     "HoldMusicProblem",
+    "HookFailed",
     "Next",
+    "OfferMade",
     "Phase",
     "PhaseChanged",
     "ReferFailed",
@@ -87,6 +94,7 @@ __all__ = [
     "TransferStatus",
     "UnknownDestinationError",
     "Verdict",
+    "WaitingInQueue",
     "WarmTransfer",
     "WarmTransferError",
     "WarmTransferFailure",

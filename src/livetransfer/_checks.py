@@ -6,7 +6,14 @@ from typing import Any, get_args
 
 from .errors import ConfigurationError
 
-__all__ = ["check_choice", "check_key", "check_seconds", "check_text"]
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_key",
+    "check_listener",
+    "check_seconds",
+    "check_text",
+]
 
 
 def check_seconds(name: str, value: object, low: float, high: float) -> float:
@@ -18,6 +25,28 @@ def check_seconds(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigurationError(name, value, f"use {low:g} to {high:g} seconds")
     return float(value)
+
+
+def check_count(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` if it is a whole number between `low` and `high`.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigurationError(name, value, f"use a whole number from {low} to {high}")
+    return value
+
+
+def check_listener(name: str, value: Any) -> Any:
+    """Return `value` if it can be called, or is None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if value is not None and not callable(value):
+        raise ConfigurationError(name, value, "give a function that takes an event")
+    return value
 
 
 def check_text(name: str, value: object) -> str | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from ._checks import check_choice
+from ._flow.adapter import Bridge
 from ._flow.after import After
+from ._flow.attempt import LiveAttempt
 from ._flow.caller_session import Context
-from ._flow.claim import Bridge
+from ._flow.course import Ring
 from ._flow.endings import AttemptOver
-from ._flow.steps import Steps
 from ._flow.transfer import Transfer
+from ._flow.verbs import bridge, dial, refer
 from .control import BridgeMode
 from .destination import Allowed, Destination, Method, check_headers
 from .errors import (
@@ -54,6 +57,9 @@ class ColdTransfer(Transfer):
             so that it may come from an LLM.
         trunk_id: The outbound trunk, for dialling.
         ring_timeout: Seconds that it may ring.
+        ring: See WarmTransfer. Several phones that ring together are dialled; the first to answer
+            takes the call.
+        ring_next_after: See WarmTransfer.
         play_dialtone: Play a dial tone instead of music while a REFER is under way.
         fallback: What follows an attempt that failed. Default: the next destination, then the AI.
         hold_music: What the caller hears meanwhile; see WarmTransfer.
@@ -63,8 +69,10 @@ class ColdTransfer(Transfer):
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
         max_hold: Seconds that the caller may be on hold, over all attempts.
+        max_attempts: How many attempts are made at most; see WarmTransfer.
+        route_timeout: Seconds that a Router may take.
         exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
-        on_event: Called with each TransferEvent.
+        on_event: Called with each TransferEvent; plain or async.
 
     Raises:
         DestinationError: A destination cannot be used, is unknown, or is not allowed.
@@ -82,6 +90,8 @@ class ColdTransfer(Transfer):
         extensions: Mapping[str, str | Destination] | None = None,
         trunk_id: str | None = None,
         ring_timeout: float = 30.0,
+        ring: Ring = "in_order",
+        ring_next_after: float | None = None,
         play_dialtone: bool = False,
         fallback: Fallback | None = None,
         hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
@@ -91,14 +101,20 @@ class ColdTransfer(Transfer):
         department: str | None = None,
         allowed: Allowed | None = None,
         max_hold: float = 180.0,
+        max_attempts: int | None = None,
+        route_timeout: float = 10.0,
         exit_key: str | None = None,
-        on_event: Callable[[TransferEvent], None] | None = None,
+        on_event: Callable[[TransferEvent], Awaitable[None] | None] | None = None,
     ) -> None:
         super().__init__(
             _extended(to, extensions),
             announcement=announcement,
             hold_music=hold_music,
             ring_timeout=ring_timeout,
+            ring=ring,
+            ring_next_after=ring_next_after,
+            route_timeout=route_timeout,
+            max_attempts=max_attempts,
             trunk_id=trunk_id,
             fallback=fallback,
             bridge=bridge,
@@ -187,54 +203,59 @@ class _Cold:
     def __init__(self, transfer: ColdTransfer) -> None:
         self._transfer = transfer
 
-    async def attempt(self, run: Steps, destination: Destination) -> BridgeMode | None:
-        """Refer the caller to one destination, or dial and bridge it."""
-        plan = self._transfer._plan(destination)
+    async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
+        """Refer the caller to one destination, or dial the phones of the offer and bridge one."""
+        call = attempt.call
+        plan = self._plan(attempt)
         if plan[0] == "refer":
             try:
-                await self._refer(run, destination)
+                await self._refer(attempt)
             except ReferFailed as error:
                 if len(plan) == 1 or error.indeterminate or error.target_reached:
                     raise AttemptOver.by(error) from error
                 logger.info("the REFER was refused; the destination is dialled instead")
-                self._check(run, destination, error)
+                self._check(attempt, error)
             except CallControlError as error:
                 raise AttemptOver.by(error) from error
             else:
                 return None
-        if run.phases.current is not Phase.HOLDING:
-            run.phases.move(Phase.HOLDING)
-        human = run.new_human(destination)
-        await run.guard(run.hold())
-        await run.dial(human)
-        return await run.bridge(human)
+        call.holding()
+        await attempt.guard(call.hold())
+        human = await attempt.race(partial(dial, attempt))
+        return await bridge(attempt, human)
 
-    async def _refer(self, run: Steps, destination: Destination) -> None:
-        transfer = self._transfer
+    def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
+        if len(attempt.offer.destinations) > 1:
+            return ("dial",)  # the caller can be referred to one only
+        return self._transfer._plan(attempt.destination)
+
+    async def _refer(self, attempt: LiveAttempt) -> None:
+        transfer, call, destination = self._transfer, attempt.call, attempt.destination
         address = transfer._refer_address(destination)
         assert address is not None
-        run.phases.move(Phase.REFERRING)
+        call.phases.move(Phase.REFERRING)
         # Not over the music that plays since an attempt before.
-        dialtone = transfer._play_dialtone and run.hold_line.handle is None
-        await run.guard(run.hold(music=not dialtone))
+        dialtone = transfer._play_dialtone and call.hold_line.handle is None
+        await attempt.guard(call.hold(music=not dialtone))
         try:
-            await run.refer(
+            await refer(
+                attempt,
                 address,
                 headers=destination.headers,
-                timeout=destination.ring_timeout or transfer._ring_timeout,
+                timeout=destination.ring_timeout or attempt.ring_timeout,
                 play_dialtone=dialtone,
             )
         except (AttemptOver, CallControlError):
             # Where a dial tone has ended, music plays until there is a voice. That the time on hold
             # is over says nothing of what became of the REFER.
             with contextlib.suppress(AttemptOver):
-                await run.guard(run.hold())
+                await attempt.guard(call.hold())
             raise
 
     @staticmethod
-    def _check(run: Steps, destination: Destination, refused: ReferFailed) -> None:
+    def _check(attempt: LiveAttempt, refused: ReferFailed) -> None:
         try:
-            run.control.check(destination)
+            attempt.call.control.check(attempt.destination)
         except ConfigurationError as error:
             raise AttemptOver(
                 refused.status,

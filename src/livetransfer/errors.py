@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livekit.agents import ToolError
+
 if TYPE_CHECKING:
     from .outcome import TransferOutcome
     from .status import TransferStatus
@@ -65,8 +67,15 @@ class DestinationError(TransferError, ValueError):
         super().__init__(f"{field}={value!r} cannot be used: {remedy}")
 
 
-class UnknownDestinationError(DestinationError):
-    """A name is not a key of the map of destinations that the code gave."""
+class UnknownDestinationError(DestinationError, ToolError):
+    """A name is not a key of the map of destinations that the code gave.
+
+    It may have come from a model, which is told of it and can name another.
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(field, value, remedy)
+        self._message = str(self)  # what a ToolError tells the model
 
 
 class DestinationNotAllowedError(DestinationError):
@@ -93,8 +102,15 @@ class CallerNotFoundError(TransferError):
     """The room has no caller, or several and none was named with ``caller=``."""
 
 
-class TransferInProgressError(TransferError):
-    """A transfer of this call is already running; that one goes on."""
+class TransferInProgressError(TransferError, ToolError):
+    """A transfer of this call is already running; that one goes on.
+
+    It may have been started by a model, which is told of it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self._message = message  # what a ToolError tells the model
 
 
 class TransferFailed(TransferError):

@@ -12,11 +12,14 @@ __all__ = [
     "AttemptEnded",
     "CallEnded",
     "HoldMusicProblem",
+    "HookFailed",
+    "OfferMade",
     "Phase",
     "PhaseChanged",
     "SummaryWritten",
     "TransferEnded",
     "TransferEvent",
+    "WaitingInQueue",
 ]
 
 
@@ -68,8 +71,54 @@ class HoldMusicProblem:
 
 
 @dataclass(frozen=True)
+class OfferMade:
+    """These phones are about to be rung.
+
+    Attributes:
+        destinations: Whom; several ring together.
+        queue: The queue that the offer was made for, where there is one.
+    """
+
+    at: float
+    destinations: tuple[Destination, ...]
+    queue: str | None = None
+
+
+@dataclass(frozen=True)
+class WaitingInQueue:
+    """Nobody is free; told again when the caller's place has changed.
+
+    Attributes:
+        queue: The queue.
+        position: The caller's place in it, 1 for the next; None where it is not known.
+        estimate: Seconds until somebody will be free; None where it cannot be known.
+    """
+
+    at: float
+    queue: str | None
+    position: int | None
+    estimate: float | None
+
+
+@dataclass(frozen=True)
+class HookFailed:
+    """Code of the application that the transfer has called failed; the transfer goes on.
+
+    Attributes:
+        hook: Which: ``"router"``, ``"fallback"``, ``"announce"``, ``"allowed"`` and so on.
+        reason: What it did, for people.
+        instead: What was done instead.
+    """
+
+    at: float
+    hook: str
+    reason: str
+    instead: str
+
+
+@dataclass(frozen=True)
 class TransferEnded:
-    """`run()` is about to return this outcome. Not told where `run()` is cancelled, or raises."""
+    """`run()` is about to return this outcome, or to raise what the outcome tells as its cause."""
 
     at: float
     outcome: TransferOutcome
@@ -84,5 +133,13 @@ class CallEnded:
 
 
 TransferEvent = (
-    PhaseChanged | SummaryWritten | AttemptEnded | HoldMusicProblem | TransferEnded | CallEnded
+    PhaseChanged
+    | OfferMade
+    | WaitingInQueue
+    | SummaryWritten
+    | AttemptEnded
+    | HoldMusicProblem
+    | HookFailed
+    | TransferEnded
+    | CallEnded
 )

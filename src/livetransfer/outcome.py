@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from .answer_class import AnswerClass
 from .control import BridgeMode
 from .destination import Destination
 from .errors import TransferFailed
@@ -50,20 +51,25 @@ class Attempt:
     """One attempt at one destination, as a [`FallbackPolicy`][livetransfer.FallbackPolicy] sees it.
 
     Attributes:
-        destination: Whom it was for.
+        destination: Whom it was for; None where a router named nobody. Of several phones that rang
+            together, the one that decided.
         status: What became of it.
         sip_code: The final SIP response code, where there was one.
         sip_reason: Its reason phrase.
         reason: More words: what the human said when declining, or what failed.
         human_identity: The identity of the human's leg.
         tries: How many times this destination has been tried, this time included.
-        remaining: How many destinations of the list have not been tried yet.
+        remaining: How many destinations of the list have not been tried yet; 1 where a router is
+            asked before each attempt, which may name more.
         seconds_on_hold: How long the caller has been on hold in all, in seconds.
+        waited: How long of it the caller has waited in a queue, in seconds.
+        answered_by: What has answered the phone, where that was heard.
+        phones: Of several phones that rang together, what became of each.
         earlier: The attempts before this one, oldest first.
         cause: The error behind it, where there was one.
     """
 
-    destination: Destination
+    destination: Destination | None
     status: TransferStatus
     sip_code: int | None = None
     sip_reason: str | None = None
@@ -72,13 +78,16 @@ class Attempt:
     tries: int = 1
     remaining: int = 0
     seconds_on_hold: float = 0.0
+    waited: float = 0.0
+    answered_by: AnswerClass | None = None
+    phones: tuple[Attempt, ...] = ()
     earlier: tuple[Attempt, ...] = field(default=(), repr=False, hash=False)
     cause: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def retryable(self) -> bool:
-        """Whether dialling the same destination again may help."""
-        return self.status in RETRYABLE
+        """Whether dialling the same destination, or one of the phones, again may help."""
+        return self.status in RETRYABLE or any(phone.retryable for phone in self.phones)
 
 
 _SENTENCES = {

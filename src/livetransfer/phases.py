@@ -21,6 +21,8 @@ class Phase(str, Enum):
     IDLE = "idle"
     ANNOUNCING = "announcing"
     HOLDING = "holding"
+    WAITING = "waiting"
+    """Nobody is free: the caller waits in a queue."""
     DIALLING = "dialling"
     RINGING = "ringing"
     BRIEFING = "briefing"
@@ -41,12 +43,16 @@ _LEAVE = frozenset({_P.RETURNED, _P.ENDED})
 
 TABLE: dict[Phase, frozenset[Phase]] = {
     _P.IDLE: frozenset({_P.ANNOUNCING}) | _LEAVE,
-    _P.ANNOUNCING: frozenset({_P.HOLDING, _P.REFERRING, _P.DIALLING}) | _LEAVE,
-    _P.HOLDING: frozenset({_P.DIALLING, _P.REFERRING, _P.BRIEFING}) | _LEAVE,
-    _P.DIALLING: frozenset({_P.DIALLING, _P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING})
+    _P.ANNOUNCING: frozenset({_P.HOLDING, _P.WAITING, _P.REFERRING, _P.DIALLING}) | _LEAVE,
+    _P.HOLDING: frozenset({_P.WAITING, _P.DIALLING, _P.RINGING, _P.REFERRING, _P.BRIEFING})
     | _LEAVE,
-    _P.RINGING: frozenset({_P.DIALLING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING}) | _LEAVE,
-    _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING, _P.DIALLING}) | _LEAVE,
+    _P.WAITING: frozenset({_P.HOLDING, _P.DIALLING, _P.REFERRING}) | _LEAVE,
+    _P.DIALLING: frozenset(
+        {_P.DIALLING, _P.RINGING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING, _P.WAITING}
+    )
+    | _LEAVE,
+    _P.RINGING: frozenset({_P.DIALLING, _P.BRIEFING, _P.BRIDGING, _P.HOLDING, _P.WAITING}) | _LEAVE,
+    _P.BRIEFING: frozenset({_P.BRIDGING, _P.HOLDING, _P.DIALLING, _P.RINGING}) | _LEAVE,
     _P.BRIDGING: frozenset({_P.BRIDGED, _P.HOLDING}) | _LEAVE,
     _P.BRIDGED: _LEAVE,
     _P.REFERRING: frozenset({_P.REFERRED, _P.HOLDING}) | _LEAVE,
@@ -54,7 +60,11 @@ TABLE: dict[Phase, frozenset[Phase]] = {
     _P.RETURNED: frozenset(),
     _P.ENDED: frozenset(),
 }
-"""From each phase, the phases that may follow. HOLDING, or DIALLING, again is the next attempt."""
+"""From each phase, the phases that may follow.
+
+HOLDING, WAITING, or DIALLING, again is the next attempt. Of several phones that ring together, the
+phase is that of the one which has come furthest: from BRIEFING it may go back to RINGING.
+"""
 
 
 class IllegalMove(RuntimeError):

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Literal
 
 from ._checks import check_choice, check_seconds, check_text
+from ._flow.adapter import Bridge
 from ._flow.after import After
+from ._flow.attempt import LiveAttempt
 from ._flow.briefing_line import BriefingLine
+from ._flow.call import Call
 from ._flow.caller_session import CallerSession, Context
-from ._flow.claim import Bridge
-from ._flow.endings import AttemptOver, HumanLeg, Stopped
+from ._flow.course import Ring
+from ._flow.endings import AttemptOver
 from ._flow.introduction import Introduction
-from ._flow.steps import Steps, awaiting
+from ._flow.leg import HumanLeg
 from ._flow.teardown import keep
 from ._flow.transfer import Transfer
+from ._flow.user_code import CodeFailed, ask, ask_now
+from ._flow.verbs import awaiting, bridge, dial
 from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from .briefing.summary import transcript
 from .control import BridgeMode
 from .destination import Allowed, Destination
 from .errors import CallControlError, ConfigurationError
-from .events import SummaryWritten, TransferEvent
+from .events import HookFailed, TransferEvent
 from .fallback.policy import Fallback
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
@@ -42,6 +47,9 @@ MEANWHILE = (
     "moment, and ask for what the colleague will need to know. Do not transfer again."
 )
 """What the LLM is told when the phone rings and it goes on talking."""
+
+NO_LIMIT = 24 * 3600.0
+"""Seconds for what has a bound of its own: ``briefing_timeout``."""
 
 READY_LIMIT = 5.0
 """Seconds, from the answer, until the briefing's line has to be there."""
@@ -65,6 +73,9 @@ class WarmTransfer(Transfer):
         announcement: What the caller hears first. None when the tool has said it already.
         hold_music: A URL, path, bytes or other source; None for quiet; default: a built-in clip.
         ring_timeout: Seconds that a phone may ring; never longer than `max_hold`.
+        ring: ``"in_order"``: one phone after the other. ``"all"``: all at once; each human who
+            answers is briefed, and the first who accepts takes the call.
+        ring_next_after: Seconds after which the next phone rings too, while those before go on.
         briefing_timeout: Seconds from the answer until the human has to have decided.
         trunk_id: The outbound trunk. Default: the environment's ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
         briefing: A BriefingAgent, of which each attempt gets a fresh one, or a factory of them.
@@ -77,13 +88,16 @@ class WarmTransfer(Transfer):
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
+        max_attempts: How many attempts are made at most, several phones that ring together being
+            one. Default: 10, or as many as there are destinations.
+        route_timeout: Seconds that a Router may take.
         max_hold: Seconds that the caller may be on hold, over all attempts. While the AI goes on
             talking with the caller, nobody is dialled any more that long after the first dial.
         while_ringing: ``"music"``: on hold. ``"conversation"``: the AI goes on talking with the
             caller, who is put on hold only when a person has answered; the tool answers the LLM
             at once and reports later. What is said meanwhile is in the briefing.
         exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
-        on_event: Called with each TransferEvent.
+        on_event: Called with each TransferEvent; plain or async.
 
     Raises:
         DestinationError: A destination cannot be dialled, or is not allowed.
@@ -98,6 +112,8 @@ class WarmTransfer(Transfer):
         announcement: str | None = None,
         hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
         ring_timeout: float = 30.0,
+        ring: Ring = "in_order",
+        ring_next_after: float | None = None,
         briefing_timeout: float = 90.0,
         trunk_id: str | None = None,
         briefing: BriefingAgent | Callable[[], BriefingAgent] | None = None,
@@ -109,15 +125,21 @@ class WarmTransfer(Transfer):
         department: str | None = None,
         allowed: Allowed | None = None,
         max_hold: float = 180.0,
+        max_attempts: int | None = None,
+        route_timeout: float = 10.0,
         while_ringing: WhileRinging = "music",
         exit_key: str | None = None,
-        on_event: Callable[[TransferEvent], None] | None = None,
+        on_event: Callable[[TransferEvent], Awaitable[None] | None] | None = None,
     ) -> None:
         super().__init__(
             to,
             announcement=announcement,
             hold_music=hold_music,
             ring_timeout=ring_timeout,
+            ring=ring,
+            ring_next_after=ring_next_after,
+            route_timeout=route_timeout,
+            max_attempts=max_attempts,
             trunk_id=trunk_id,
             fallback=fallback,
             bridge=bridge,
@@ -165,7 +187,7 @@ class WarmTransfer(Transfer):
         return await self._run(
             context,
             lambda session: _Warm(self, session),
-            interruptible=self._while_ringing == "conversation",
+            talking=self._while_ringing == "conversation",
         )
 
     __call__ = run
@@ -178,101 +200,122 @@ class _Warm:
         self._transfer, self._session = transfer, session
         self._summary: asyncio.Future[str] | None = None
         self._about: list[str] = []
+        self._writing = asyncio.Lock()
         self._loose = False
+        self._held: asyncio.Task[None] | None = None
         self._introduction = Introduction(transfer._introduction)
 
-    async def attempt(self, run: Steps, destination: Destination) -> BridgeMode:
-        """Dial, brief and bridge one destination."""
-        if self._transfer._while_ringing == "music" or run.on_hold:
-            if run.phases.current is not Phase.HOLDING:
-                run.phases.move(Phase.HOLDING)
-            await run.guard(run.hold())
-        elif not run.attempted:
-            await run.guard(self._session.keep_talking(MEANWHILE))
-        human = run.new_human(destination)
-        try:
-            agent = self._transfer._briefing()
-            if not isinstance(agent, BriefingAgent):
-                raise TypeError(f"briefing= made a {type(agent).__name__}, not a BriefingAgent")
-        except Exception as error:
-            raise AttemptOver(
-                TransferStatus.FAILED, f"no briefing could be made: {error}"
-            ) from error
+    async def attempt(self, attempt: LiveAttempt) -> BridgeMode:
+        """Dial and brief the phones of one offer; bridge the first who accepts."""
+        call = attempt.call
+        self._held = None
+        if self._transfer._while_ringing == "music" or call.on_hold:
+            call.holding()
+            await attempt.guard(call.hold())
+        elif not call.attempts:
+            await attempt.guard(self._session.keep_talking(MEANWHILE))
         if not self._loose:
             self._loose = True
-            run.loose_ends.push("summary and introduction", self.aclose)
-        line = BriefingLine(run, human, agent)
-        ready = keep(asyncio.create_task(self._prepare(run, line, destination)))
-        # Nobody's phone has to ring on for a briefing that there cannot be.
-        ready.add_done_callback(partial(_unprepared, human))
-        run.attempt_teardown.push("briefing line", lambda: line.aclose(ready))
-        await run.dial(human)
-        held = await self._hold_at_the_answer(run, line)
-        run.phases.move(Phase.BRIEFING)
-        try:
-            verdict = await self._brief(run, human, line, ready)
-        except AttemptOver:
-            if held is not None:
-                held.cancel()  # before a farewell to the human, not after it
-            raise
-        if verdict.kind != "accepted":
-            if verdict.kind == "declined":
-                await line.farewell("declined")
-            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
-        line.hush()
-        if held is not None:
-            await run.guard(awaiting(asyncio.shield(held)), human=human)
-        mode = await run.bridge(human)
-        await self._introduction.speak(run, human)
+            call.loose_ends.push("summary and introduction", self.aclose)
+        human = await attempt.race(partial(self._phone, attempt))
+        if self._held is not None:
+            await attempt.guard(awaiting(asyncio.shield(self._held)), human=human)
+        mode = await bridge(attempt, human)
+        await self._introduction.speak(attempt, human)
         return mode
 
-    async def _hold_at_the_answer(
-        self, run: Steps, line: BriefingLine
-    ) -> asyncio.Task[None] | None:
+    async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
+        """Dial and brief one human; return when he has accepted."""
+        line = BriefingLine(attempt.call, human, self._new_agent(attempt))
+        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
+        # Nobody's phone has to ring on for a briefing that there cannot be.
+        ready.add_done_callback(partial(_unprepared, human))
+        human.teardown.push("briefing line", lambda: line.aclose(ready))
+        await dial(attempt, human)
+        await self._hold_at_the_answer(attempt, line)
+        attempt.has_come_to(human, Phase.BRIEFING)
+        human.say_farewell = line.farewell
+        try:
+            verdict = await self._brief(attempt, human, line, ready)
+        except AttemptOver:
+            self._nobody_else_answered(attempt, human)
+            raise
+        if verdict.kind != "accepted":
+            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
+        line.hush()
+
+    def _new_agent(self, attempt: LiveAttempt) -> BriefingAgent:
+        try:
+            agent = ask_now("briefing", self._transfer._briefing)
+            if not isinstance(agent, BriefingAgent):
+                raise CodeFailed("briefing", f"made a {type(agent).__name__}, not a BriefingAgent")
+        except CodeFailed as failed:
+            _tell(attempt.call, failed)
+            raise AttemptOver(TransferStatus.FAILED, f"no briefing could be made: {failed}") from (
+                failed.__cause__ or failed
+            )
+        return agent
+
+    async def _hold_at_the_answer(self, attempt: LiveAttempt, line: BriefingLine) -> None:
         """After a conversation while it rang: brief on all of it, and put the caller on hold."""
-        if run.on_hold:
-            return None
-        run.phases.move(Phase.HOLDING)
+        call = attempt.call
+        if self._transfer._while_ringing != "conversation":
+            return
+        if call.on_hold and self._held is None:
+            return
+        if self._held is None:
+            call.holding()
+            self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
+            held = self._held
+            attempt.teardown.push("hold", lambda: _cancelled(held))
         conversation = self._session.session.history.copy()
         renewed = await line.agent.renew(conversation)
         if renewed is not None:
             if self._summary is not None:
                 self._summary.cancel()
             self._summary, self._about = renewed, transcript(conversation)
-            renewed.add_done_callback(lambda done: _tell_summary(run, done))
-        held = keep(asyncio.create_task(run.hold_when_quiet(), name="livetransfer-hold"))
-        run.attempt_teardown.push("hold", lambda: _cancelled(held))
-        return held
+            renewed.add_done_callback(call.tell_summary)
 
-    async def _prepare(self, run: Steps, line: BriefingLine, destination: Destination) -> None:
+    def _nobody_else_answered(self, attempt: LiveAttempt, human: HumanLeg) -> None:
+        """Leave a caller with the AI who has not been put on hold yet, before any farewell."""
+        others = [one for one in attempt.legs if one is not human and one.over is None]
+        if self._held is not None and not any(one.answered for one in others):
+            self._held.cancel()
+
+    async def _prepare(self, call: Call, line: BriefingLine, destination: Destination) -> None:
         """While it rings: write the summary, synthesise its first words, open the line."""
         agent = line.agent
         transfer, session = self._transfer, self._session
         self._introduction.prepare(session.tts)
-        conversation = session.session.history.copy()
-        said = transcript(conversation)
-        if self._summary is not None and said != self._about:
-            self._summary.cancel()
-            self._summary = None
-        self._about = said
-        written = self._summary is not None
-        self._summary = await agent.prepare(
-            BriefingRequest(
-                destination,
-                conversation,
-                transfer._instructions,
-                run.control.caller.identity,
-            ),
-            llm=session.llm,
-            tts=session.tts,
-            summary=self._summary,
-        )
-        if not written:
-            self._summary.add_done_callback(lambda done: _tell_summary(run, done))
+        async with self._writing:
+            conversation = session.session.history.copy()
+            said = transcript(conversation)
+            if self._summary is not None and said != self._about:
+                self._summary.cancel()
+                self._summary = None
+            self._about = said
+            written = self._summary is not None
+            self._summary = await agent.prepare(
+                BriefingRequest(
+                    destination,
+                    conversation,
+                    transfer._instructions,
+                    call.control.caller.identity,
+                ),
+                llm=session.llm,
+                tts=session.tts,
+                summary=self._summary,
+            )
+            if not written:
+                self._summary.add_done_callback(call.tell_summary)
         await line.open(session)
 
     async def _brief(
-        self, run: Steps, human: HumanLeg, line: BriefingLine, ready: asyncio.Task[None]
+        self,
+        attempt: LiveAttempt,
+        human: HumanLeg,
+        line: BriefingLine,
+        ready: asyncio.Task[None],
     ) -> Verdict:
         agent, seconds = line.agent, self._transfer._briefing_timeout
         human.on_key = agent.on_key
@@ -280,21 +323,14 @@ class _Warm:
             TransferStatus.TIMED_OUT, f"the human did not decide within {seconds:g} s"
         )
         try:
-            return await run.guard(
+            return await attempt.guard(
                 self._conversation(line, ready), human=human, limit=seconds, late=late
             )
         except CallControlError as error:
             raise AttemptOver.by(error) from error
-        except AttemptOver as over:
-            if over.status is TransferStatus.TIMED_OUT:
-                run.parting = lambda: line.farewell("timed_out")
-            raise
-        except Stopped as stopped:
-            if stopped.status is TransferStatus.CALLER_LEFT:
-                await line.farewell("caller_left")
-            elif stopped.status is TransferStatus.CANCELLED:
-                run.parting = lambda: line.farewell("cancelled")
-            raise
+        except CodeFailed as failed:
+            _tell(attempt.call, failed)
+            raise AttemptOver(TransferStatus.FAILED, str(failed)) from failed.__cause__
         finally:
             human.on_key = None
 
@@ -304,7 +340,10 @@ class _Warm:
         if not done:
             return Verdict("failed", f"the line for the briefing took over {READY_LIMIT:g} s")
         ready.result()
-        return await self._transfer.brief(line.agent)
+        verdict = await ask("brief", lambda: self._transfer.brief(line.agent), NO_LIMIT)
+        if not isinstance(verdict, Verdict):
+            raise CodeFailed("brief", f"returned a {type(verdict).__name__}, not a Verdict")
+        return verdict
 
     async def aclose(self) -> None:
         """Stop writing and synthesising what nobody will hear any more."""
@@ -341,7 +380,5 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _tell_summary(run: Steps, done: asyncio.Future[str]) -> None:
-    if not done.cancelled() and done.exception() is None:
-        run.summary = done.result()
-        run.emit(SummaryWritten(run.at, done.result()))
+def _tell(call: Call, failed: CodeFailed) -> None:
+    call.emit(HookFailed(call.at, failed.hook, failed.reason, "the phone is hung up"))

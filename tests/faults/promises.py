@@ -139,7 +139,11 @@ def _nothing_dialled_twice(scene: Scene) -> None:
     assert len(set(identities)) == len(identities), "an identity was used twice"
     if scene.outcome is not None:
         for address, phone in scene.call.humans.items():
-            tries = [a for a in scene.outcome.attempts if a.destination.address == address]
+            tries = [
+                a
+                for a in scene.outcome.attempts
+                if a.destination is not None and a.destination.address == address
+            ]
             assert len(phone.rings) <= len(tries), f"{address} rang too often"
 
 

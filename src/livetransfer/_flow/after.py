@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
-from livetransfer.events import CallEnded, TransferEvent
+from livetransfer.events import CallEnded
 from livetransfer.outcome import CallEnd, EndedBy
 
 from .caller_session import CallerSession
 from .hang_up import HangUps
 from .teardown import keep
+from .telling import Telling
 
 __all__ = ["After", "Watch"]
 
@@ -44,8 +45,7 @@ class Watch:
         human: The human's leg; None when the caller was referred away.
         after: What to do when one leaves.
         release: Lets another transfer of this call begin.
-        emit: Where the end of the call is told.
-        began: When the transfer began, on the loop's clock, in seconds.
+        tell: Where the end of the call is told.
         gone: Who has left already.
         closing: What is closed first, in the background.
     """
@@ -59,15 +59,13 @@ class Watch:
         human: Leg | None,
         after: After,
         release: Callable[[], None],
-        emit: Callable[[TransferEvent], None],
-        began: float,
+        tell: Telling,
         gone: EndedBy | None = None,
         closing: Iterable[Callable[[], Awaitable[None]]],
     ) -> None:
         self._session, self._control, self._human = session, control, human
         self._hang_ups = hang_ups
-        self._after, self._release, self._emit = after, release, emit
-        self._began = began
+        self._after, self._release, self._tell = after, release, tell
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
         self._left: asyncio.Future[EndedBy] = self._loop.create_future()
@@ -135,7 +133,7 @@ class Watch:
         end = CallEnd(who, seconds=now - self._since, returned=returned)
         if returned:
             self._session.answer_again()
-        self._emit(CallEnded(now - self._began, end))
+        self._tell(CallEnded(self._tell.at, end))
         return end
 
     async def _give_back(self) -> CallEnd:

@@ -12,9 +12,9 @@ from livekit.agents import AgentSession
 from livetransfer.briefing.agent import BriefingAgent, Farewell, Verdict
 from livetransfer.control import Conversation
 
+from .call import Call
 from .caller_session import CallerSession, speak
-from .endings import HumanLeg
-from .steps import Steps
+from .leg import HumanLeg
 
 __all__ = ["BriefingLine", "session_options"]
 
@@ -28,20 +28,20 @@ class BriefingLine:
     """Opened while the phone rings, closed with the attempt; the leg is not its own.
 
     Args:
-        run: The run.
+        call: The call.
         human: The leg.
         agent: Who briefs.
     """
 
-    def __init__(self, run: Steps, human: HumanLeg, agent: BriefingAgent) -> None:
-        self._run, self._human, self.agent = run, human, agent
+    def __init__(self, call: Call, human: HumanLeg, agent: BriefingAgent) -> None:
+        self._call, self._human, self.agent = call, human, agent
         self._line: Conversation | None = None
         self._session: AgentSession[Any] | None = None
 
     async def open(self, caller: CallerSession) -> None:
         """Open the line and start the briefing's session on it; it greets at the answer."""
         session: AgentSession[Any] = AgentSession(**session_options(caller))
-        self._line = await self._run.control.open_conversation(self._human.leg.identity)
+        self._line = await self._call.control.open_conversation(self._human.leg.identity)
         session.on("close", self._on_close)
         self._session = session
         await self._line.start(session, self.agent)

@@ -1,21 +1,17 @@
-"""Finds what carries the call: the simulation this code runs in, or the job's LiveKit room."""
+"""The claim on a call: one transfer of it at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 from livekit.agents import AgentSession
 
-from livetransfer import _livekit
-from livetransfer.control import CallControl, current_control
 from livetransfer.errors import TransferInProgressError
 
-__all__ = ["Bridge", "Claim", "claim", "resolve_control"]
-
-Bridge = Literal["auto", "shared_room", "consult_room"]
+__all__ = ["Claim", "claim"]
 
 _claimed: WeakSet[AgentSession[Any]] = WeakSet()
 
@@ -51,18 +47,3 @@ def claim(session: AgentSession[Any]) -> Iterator[Claim]:
     except BaseException:
         held.release()
         raise
-
-
-async def resolve_control(
-    session: AgentSession[Any], *, caller: str | None, bridge: Bridge, trunk_id: str | None
-) -> CallControl:
-    """Return the control of the call that `session` talks to.
-
-    Raises:
-        ConfigurationError: There is no room and no simulation.
-        CallerNotFoundError: Nobody, or several and `caller` names none.
-    """
-    factory = current_control.get()
-    if factory is not None:
-        return factory(session)
-    return await _livekit.connect(session, caller=caller, bridge=bridge, trunk_id=trunk_id)

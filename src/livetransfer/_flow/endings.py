@@ -1,25 +1,16 @@
-"""The words of a run: an attempt that is over, a transfer that is, the leg of a human."""
+"""How an attempt ends without a bridge, and how a whole transfer ends before its time."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-from livetransfer.control import BridgeMode, Leg
-from livetransfer.destination import Destination
+from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
-if TYPE_CHECKING:
-    from .steps import Steps
-
-__all__ = ["AttemptOver", "HumanLeg", "Stopped", "TransferProtocol"]
+__all__ = ["AttemptOver", "Stopped"]
 
 
 class AttemptOver(Exception):
-    """An attempt ended without a bridge; the fallback decides."""
+    """An attempt, or one phone of it, ended without a bridge; the fallback decides."""
 
     def __init__(
         self,
@@ -28,10 +19,12 @@ class AttemptOver(Exception):
         *,
         sip_code: int | None = None,
         sip_reason: str | None = None,
+        answered_by: AnswerClass | None = None,
     ) -> None:
         super().__init__(status.value, reason)
         self.status, self.reason = status, reason
         self.sip_code, self.sip_reason = sip_code, sip_reason
+        self.answered_by = answered_by
 
     @property
     def cause(self) -> BaseException | None:
@@ -45,6 +38,13 @@ class AttemptOver(Exception):
         status = TransferStatus.INDETERMINATE if error.indeterminate else error.status
         return cls(status, str(error), sip_code=error.sip_code, sip_reason=error.sip_reason)
 
+    @classmethod
+    def by_error(cls, error: Exception) -> AttemptOver:
+        """Return what an error that nobody has foreseen means."""
+        over = cls(TransferStatus.FAILED, f"{type(error).__name__}: {error}")
+        over.__cause__ = error
+        return over
+
 
 class Stopped(Exception):
     """The whole transfer is over: nobody is left to transfer, or nothing to do it with."""
@@ -53,38 +53,7 @@ class Stopped(Exception):
         super().__init__(status.value, reason)
         self.status, self.reason = status, reason
 
-
-@dataclass(eq=False)
-class HumanLeg:
-    """The leg of the attempt under way.
-
-    Attributes:
-        leg: The leg; it may not have been answered yet.
-        broken: Done, with an AttemptOver, when the leg can be used no more.
-        on_key: Called with each key that the human presses.
-        keep_leg: Takes back that the teardown hangs it up.
-        answered: Whether the phone was answered.
-    """
-
-    leg: Leg
-    broken: asyncio.Future[None]
-    on_key: Callable[[str], None] | None = None
-    keep_leg: Callable[[], None] = lambda: None
-    answered: bool = False
-
-    def breaks(self, over: AttemptOver) -> None:
-        """Say why it can be used no more; the first reason counts."""
-        if not self.broken.done():
-            self.broken.set_exception(over)
-            self.broken.exception()
-
-
-class TransferProtocol(Protocol):
-    """What makes a warm transfer warm and a cold one cold."""
-
-    async def attempt(self, run: Steps, destination: Destination) -> BridgeMode | None:
-        """Hand the caller to `destination`; None when the caller was referred away.
-
-        Raises:
-            AttemptOver: It did not work.
-        """
+    @property
+    def over(self) -> AttemptOver:
+        """What it means for the attempt under way."""
+        return AttemptOver(self.status, self.reason or None)

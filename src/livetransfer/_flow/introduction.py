@@ -10,8 +10,10 @@ from livekit.agents.tts import TTS
 from livetransfer.briefing.speech import PreparedSpeech
 from livetransfer.status import TransferStatus
 
-from .endings import AttemptOver, HumanLeg, Stopped
-from .steps import Steps
+from .attempt import LiveAttempt
+from .call import Call
+from .endings import AttemptOver, Stopped
+from .leg import HumanLeg
 
 __all__ = ["Introduction"]
 
@@ -37,7 +39,7 @@ class Introduction:
         if self._text is not None and self._speech is None:
             self._speech = PreparedSpeech(tts, self._text)
 
-    async def speak(self, run: Steps, human: HumanLeg) -> None:
+    async def speak(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Say it to both, and return when it was heard or cut short; it fails nothing."""
         speech = self._speech
         if speech is None:
@@ -47,8 +49,11 @@ class Introduction:
             return
         late = AttemptOver(TransferStatus.TIMED_OUT, "the introduction took too long")
         try:
-            await run.guard(
-                _to_both(run, human, speech), human=human, limit=INTRODUCTION_LIMIT, late=late
+            await attempt.guard(
+                _to_both(attempt.call, human, speech),
+                human=human,
+                limit=INTRODUCTION_LIMIT,
+                late=late,
             )
         except (AttemptOver, Stopped):
             # They were joined; what follows from the end of that, the watch sees to.
@@ -62,9 +67,9 @@ class Introduction:
             await self._speech.aclose()
 
 
-async def _to_both(run: Steps, human: HumanLeg, speech: PreparedSpeech) -> None:
-    sink = await run.control.open_audio(
-        [run.control.caller.identity, human.leg.identity], name="introduction"
+async def _to_both(call: Call, human: HumanLeg, speech: PreparedSpeech) -> None:
+    sink = await call.control.open_audio(
+        [call.control.caller.identity, human.leg.identity], name="introduction"
     )
     try:
         await speech.play(sink)

@@ -14,6 +14,8 @@ WORTH_A_DIAL = 1.0
 class Patience:
     """How much is left of ``max_hold``, over all attempts of one run.
 
+    Time spent waiting in a queue does not count: the queue bounds it.
+
     Args:
         limit: Seconds that the caller may be on hold.
     """
@@ -24,6 +26,8 @@ class Patience:
         self._dialled_at: float | None = None
         self._held_at: float | None = None
         self._hold_began: asyncio.Future[None] = self._loop.create_future()
+        self._waits: list[tuple[float, float]] = []
+        self._waiting_since: float | None = None
 
     def dialled(self) -> None:
         """A phone is about to be rung. The first time counts."""
@@ -36,6 +40,17 @@ class Patience:
             self._held_at = self._loop.time()
             self._hold_began.set_result(None)
 
+    def queued(self) -> None:
+        """The caller waits in a queue from now on, until `called`. Idempotent."""
+        if self._waiting_since is None:
+            self._waiting_since = self._loop.time()
+
+    def called(self) -> None:
+        """The caller waits in a queue no more. Idempotent."""
+        if self._waiting_since is not None:
+            self._waits.append((self._waiting_since, self._loop.time()))
+            self._waiting_since = None
+
     @property
     def on_hold(self) -> bool:
         """Whether the caller is on hold."""
@@ -43,8 +58,19 @@ class Patience:
 
     @property
     def seconds_on_hold(self) -> float:
-        """For how long the caller has been on hold."""
+        """For how long the caller has been on hold, waiting in queues included."""
         return 0.0 if self._held_at is None else self._loop.time() - self._held_at
+
+    @property
+    def seconds_waited(self) -> float:
+        """For how long the caller has waited in queues."""
+        return self._waited_since(float("-inf"))
+
+    def _waited_since(self, moment: float) -> float:
+        waits = list(self._waits)
+        if self._waiting_since is not None:
+            waits.append((self._waiting_since, self._loop.time()))
+        return sum(max(0.0, end - max(start, moment)) for start, end in waits)
 
     @property
     def over(self) -> bool:
@@ -60,7 +86,14 @@ class Patience:
         since = self._dialled_at if self._held_at is None else self._held_at
         if since is None:
             return False
-        return since + self._limit - self._loop.time() - seconds < WORTH_A_DIAL
+        left = since + self._limit + self._waited_since(since) - self._loop.time()
+        return left - seconds < WORTH_A_DIAL
+
+    @property
+    def _held_until(self) -> float | None:
+        if self._held_at is None or self._waiting_since is not None:
+            return None
+        return self._held_at + self._limit + self._waited_since(self._held_at)
 
     async def first_of(self, watched: set[asyncio.Future[Any]], limit: float | None) -> bool:
         """Wait for one of `watched`, for `limit` seconds at most, while the caller may be on hold.
@@ -70,9 +103,9 @@ class Patience:
         """
         ends = None if limit is None else self._loop.time() + limit
         while True:
-            held_until = None if self._held_at is None else self._held_at + self._limit
+            held_until = self._held_until
             # The hold may begin meanwhile, and is bounded from then on.
-            begins = {self._hold_began} if held_until is None else set()
+            begins = {self._hold_began} if self._held_at is None else set()
             until = min((at for at in (ends, held_until) if at is not None), default=None)
             done, _ = await asyncio.wait(
                 watched | begins,

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from livetransfer._checks import check_choice, check_key, check_seconds, check_text
+from livetransfer._checks import (
+    check_choice,
+    check_count,
+    check_key,
+    check_listener,
+    check_seconds,
+    check_text,
+)
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
 from livetransfer.errors import ConfigurationError
-from livetransfer.events import TransferEvent
+from livetransfer.events import HookFailed, TransferEvent
 from livetransfer.fallback.policy import Fallback, check_fallback
 from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.outcome import TransferOutcome
-from livetransfer.routing.router import Router, RouteRequest, Target, resolve, validate_targets
+from livetransfer.routing.router import Router, RouteRequest, Target, validate_targets
 
+from .adapter import Bridge, connect
 from .after import After
-from .caller_session import CallerSession, Context
-from .claim import Bridge, claim, resolve_control
-from .endings import TransferProtocol
-from .run import Run
+from .asking import Asking
+from .attempt import TransferProtocol
+from .call import Call
+from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
+from .claim import claim
+from .course import Ring
+from .run import Run, RunOptions
+from .telling import Telling
+from .user_code import CodeFailed, ask
 
-__all__ = ["Transfer"]
+__all__ = ["MAX_ATTEMPTS", "Transfer"]
+
+MAX_ATTEMPTS = 10
+"""Attempts of one run, at most, where its list of destinations is not longer."""
 
 
 class Transfer:
@@ -34,6 +50,10 @@ class Transfer:
         announcement: str | None,
         hold_music: HoldSource | HoldMusicPlayer,
         ring_timeout: float,
+        ring: Ring,
+        ring_next_after: float | None,
+        route_timeout: float,
+        max_attempts: int | None,
         trunk_id: str | None,
         fallback: Fallback | None,
         bridge: Bridge,
@@ -43,7 +63,7 @@ class Transfer:
         allowed: Allowed | None,
         max_hold: float,
         exit_key: str | None,
-        on_event: Callable[[TransferEvent], None] | None,
+        on_event: Callable[[TransferEvent], Awaitable[None] | None] | None,
     ) -> None:
         self._targets = validate_targets(to)
         self._allowed = check_patterns(allowed)
@@ -54,6 +74,17 @@ class Transfer:
             hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
         )
         self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
+        self._ring: Ring = check_choice("ring", ring, Ring)
+        self._ring_next_after = (
+            None
+            if ring_next_after is None
+            else check_seconds("ring_next_after", ring_next_after, 0, 600)
+        )
+        self._route_timeout = check_seconds("route_timeout", route_timeout, 0.1, 120)
+        if max_attempts is None:
+            listed = len(self._targets) if isinstance(self._targets, tuple) else 0
+            max_attempts = max(MAX_ATTEMPTS, listed)
+        self._max_attempts = check_count("max_attempts", max_attempts, 1, 1000)
         self._trunk_id = check_text("trunk_id", trunk_id)
         self._fallback = check_fallback(fallback)
         self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
@@ -64,21 +95,19 @@ class Transfer:
         self._department = department
         self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
         self._exit_key = check_key("exit_key", exit_key)
-        if on_event is not None and not callable(on_event):
-            raise ConfigurationError("on_event", on_event, "give a function that takes an event")
-        self._on_event = on_event
+        self._on_event = check_listener("on_event", on_event)
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
 
     # -- what a subclass may override ------------------------------------------------------
 
-    def on_event(self, event: TransferEvent) -> None:
+    def on_event(self, event: TransferEvent) -> Awaitable[None] | None:
         """Be told what happens; the default passes it to the `on_event` argument.
 
-        What it raises is logged and changes nothing.
+        It may be async: the events are then told one after the other, and the transfer does not
+        wait for it. What it raises is logged and changes nothing.
         """
-        if self._on_event is not None:
-            self._on_event(event)
+        return None if self._on_event is None else self._on_event(event)
 
     async def announce(self, session: CallerSession) -> None:
         """Let the caller hear what is about to happen, before the hold; an override may say more.
@@ -96,49 +125,72 @@ class Transfer:
         context: Context,
         protocol: Callable[[CallerSession], TransferProtocol],
         *,
-        interruptible: bool = False,
+        talking: bool = False,
     ) -> TransferOutcome:
-        """Claim the call, find its caller and the destinations, then run `protocol`.
+        """Claim the call, find its caller, then run `protocol`.
 
         What is refused here raises before anything rings and before the caller is on hold.
         """
         session = CallerSession(context)
         with claim(session.session) as held:
-            control = await resolve_control(
+            control = await connect(
                 session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
             )
             try:
-                destinations = await self._destinations(session, control)
+                call = Call(
+                    session=session,
+                    control=control,
+                    player=self._player,
+                    tell=Telling(self.on_event),
+                    max_hold=self._max_hold,
+                    exit_key=self._exit_key,
+                )
+                course = self._asking(control).course(self._targets, lambda: self._request(call))
             except BaseException:
                 await control.aclose()
                 raise
             run = Run(
-                session=session,
-                control=control,
+                call,
                 claim=held,
-                player=self._player,
-                emit=self.on_event,
-                announce=lambda: self.announce(session),
-                fallback=self._fallback,
-                ring_timeout=self._ring_timeout,
-                max_hold=self._max_hold,
-                after=self._after,
-                exit_key=self._exit_key,
-                interruptible=interruptible,
+                announce=lambda: self._announced(call),
+                protocol=protocol(session),
+                course=course,
+                options=RunOptions(
+                    fallback=self._fallback,
+                    ring_timeout=self._ring_timeout,
+                    max_attempts=self._max_attempts,
+                    after=self._after,
+                    talking=talking,
+                ),
             )
-            return await run.execute(protocol(session), destinations)
+            return await run.execute()
 
-    async def _destinations(
-        self, session: CallerSession, control: CallControl
-    ) -> Sequence[Destination]:
-        request = RouteRequest(self._department, control.caller.identity, session.userdata)
-        found = await resolve(self._targets, request)
-        check_allowed(found, self._allowed)
-        destinations = [self._completed(destination) for destination in found]
-        for destination in destinations:
-            if self._dials(destination):
-                control.check(destination)
-        return destinations
+    def _asking(self, control: CallControl) -> Asking:
+        return Asking(
+            control,
+            allowed=self._allowed,
+            completed=self._completed,
+            dials=self._dials,
+            limit=self._route_timeout,
+            ring=self._ring,
+            ring_next_after=self._ring_next_after,
+        )
+
+    def _request(self, call: Call) -> RouteRequest:
+        return RouteRequest(
+            self._department,
+            call.control.caller.identity,
+            call.session.userdata,
+            waited=call.patience.seconds_on_hold,
+        )
+
+    async def _announced(self, call: Call) -> None:
+        """Announce; what an override does wrong does not stop the transfer."""
+        session = call.session
+        try:
+            await ask("announce", lambda: self.announce(session), ANNOUNCEMENT_LIMIT)
+        except CodeFailed as failed:
+            call.emit(HookFailed(call.at, failed.hook, failed.reason, "the transfer goes on"))
 
     def _completed(self, destination: Destination) -> Destination:
         """Return `destination` with what the transfer's own options add to it."""

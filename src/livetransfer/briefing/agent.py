@@ -34,7 +34,7 @@ __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
-Farewell = Literal["caller_left", "cancelled", "declined", "timed_out"]
+Farewell = Literal["caller_left", "cancelled", "declined", "taken", "timed_out"]
 
 PERSONA = """\
 You are on the phone with a colleague whom you have just called, because a caller needs a person.
@@ -194,6 +194,7 @@ class BriefingAgent(Agent):
             "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
             "cancelled": "I am sorry, the caller does not need you any more. Goodbye.",
             "declined": "All right. Thank you, goodbye.",
+            "taken": "A colleague has just taken the call. Thank you, goodbye.",
             "timed_out": "I will take the caller back now. Thank you, goodbye.",
         }[reason]
 

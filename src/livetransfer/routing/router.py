@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, UnknownDestinationError
+from livetransfer.outcome import Attempt
 
-__all__ = ["RouteRequest", "Router", "Target", "resolve", "validate_targets"]
+from .offer import Offer, Wait
+
+__all__ = ["RouteRequest", "Router", "Target", "several", "validate_targets"]
 
 Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
@@ -98,6 +100,23 @@ class Router:
     def __contains__(self, department: object) -> bool:
         return department in self._departments
 
+    def offer(
+        self, request: RouteRequest, attempts: Sequence[Attempt]
+    ) -> Offer | Wait | Awaitable[Offer | Wait | None] | None:
+        """Return whom to ring next; override it where that is decided before each attempt.
+
+        A router that does not override it is asked once, with `resolve`. It is called on hold,
+        within ``route_timeout`` seconds.
+
+        Args:
+            request: What is known of the call.
+            attempts: What became of the phones that were rung before, oldest first.
+
+        Returns:
+            An Offer; a Wait where nobody is free now; None where there is nobody (any more).
+        """
+        raise NotImplementedError
+
     def resolve(
         self, request: RouteRequest
     ) -> Sequence[Destination] | Awaitable[Sequence[Destination]]:
@@ -120,10 +139,15 @@ def _named(
 ) -> tuple[Destination, ...]:
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError("departments", name, "a department's name is a non-empty text")
-    return tuple(d if d.name else d.but(name=name) for d in _several(targets))
+    return tuple(d if d.name else d.but(name=name) for d in several(targets))
 
 
-def _several(targets: object) -> tuple[Destination, ...]:
+def several(targets: object) -> tuple[Destination, ...]:
+    """Return one destination, or a sequence of them, as a tuple.
+
+    Raises:
+        DestinationError: It is neither, it is empty, or one of them cannot be dialled.
+    """
     if isinstance(targets, (str, Destination)):
         return (Destination.parse(targets),)
     if isinstance(targets, Sequence) and targets:
@@ -137,20 +161,4 @@ def validate_targets(to: Target) -> Router | tuple[Destination, ...]:
     Raises:
         DestinationError: It is empty, or one of them cannot be dialled.
     """
-    return to if isinstance(to, Router) else _several(to)
-
-
-async def resolve(
-    targets: Router | tuple[Destination, ...], request: RouteRequest
-) -> tuple[Destination, ...]:
-    """Ask a router, or return the destinations as they are.
-
-    Raises:
-        DestinationError: There is nobody to dial, or the router found something else.
-    """
-    if not isinstance(targets, Router):
-        return targets
-    found = targets.resolve(request)
-    if inspect.isawaitable(found):
-        found = await found
-    return _several(found)
+    return to if isinstance(to, Router) else several(to)

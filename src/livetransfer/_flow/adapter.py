@@ -1,12 +1,33 @@
-"""For a job that starts in a room where a worker may have died in the middle of a transfer."""
+"""Which adapter carries the call: the simulation this code runs in, or the job's LiveKit room."""
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from livekit import rtc
+from livekit.agents import AgentSession
 
-from livetransfer.control import current_control
+from livetransfer import _livekit
+from livetransfer.control import CallControl, current_control
 
-__all__ = ["caller_of", "repair"]
+__all__ = ["Bridge", "caller_of", "connect", "repair"]
+
+Bridge = Literal["auto", "shared_room", "consult_room"]
+
+
+async def connect(
+    session: AgentSession[Any], *, caller: str | None, bridge: Bridge, trunk_id: str | None
+) -> CallControl:
+    """Return the control of the call that `session` talks to.
+
+    Raises:
+        ConfigurationError: There is no room and no simulation.
+        CallerNotFoundError: Nobody, or several and `caller` names none.
+    """
+    factory = current_control.get()
+    if factory is not None:
+        return factory(session)
+    return await _livekit.connect(session, caller=caller, bridge=bridge, trunk_id=trunk_id)
 
 
 async def repair(room: rtc.Room) -> list[str]:
@@ -27,8 +48,6 @@ async def repair(room: rtc.Room) -> list[str]:
     """
     if current_control.get() is not None:
         return []
-    from livetransfer import _livekit
-
     return await _livekit.repair_room(room)
 
 
@@ -47,6 +66,4 @@ def caller_of(room: rtc.Room) -> str | None:
     """
     if current_control.get() is not None:
         return None
-    from livetransfer import _livekit
-
     return _livekit.only_party(room)

@@ -1,0 +1,111 @@
+"""Asking whoever chooses the people: within a bound, and what is answered is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from livetransfer.control import CallControl
+from livetransfer.destination import Allowed, Destination, check_allowed
+from livetransfer.errors import TransferError, UnknownDestinationError
+from livetransfer.outcome import Attempt
+from livetransfer.routing.offer import Offer, Wait
+from livetransfer.routing.router import Router, RouteRequest, several
+
+from .course import Course, ListCourse, Resolved, Ring, Routed
+from .user_code import CodeFailed, ask
+
+__all__ = ["Asking"]
+
+Completed = Callable[[Destination], Destination]
+
+
+class Asking:
+    """Makes the course of a run.
+
+    Args:
+        control: The call: what cannot be dialled on it is refused.
+        allowed: What may be dialled.
+        completed: Adds the transfer's own options to a destination.
+        dials: Whether a destination has to be one that can be dialled.
+        limit: Seconds that a router may take.
+        ring: How several are rung.
+        ring_next_after: Seconds after which the next phone rings too.
+    """
+
+    def __init__(
+        self,
+        control: CallControl,
+        *,
+        allowed: Allowed | None,
+        completed: Completed,
+        dials: Callable[[Destination], bool],
+        limit: float,
+        ring: Ring,
+        ring_next_after: float | None,
+    ) -> None:
+        self._control, self._allowed = control, allowed
+        self._completed, self._dials = completed, dials
+        self._limit = limit
+        self._ring: Ring = ring
+        self._ring_next_after = ring_next_after
+
+    def course(
+        self,
+        targets: Router | tuple[Destination, ...],
+        request: Callable[[], RouteRequest],
+    ) -> Course:
+        """Return the course for `targets`.
+
+        A list, and a router that is just a map, are read now: what is wrong with them is refused
+        before anything is heard of it.
+
+        Raises:
+            DestinationError: One of them is unknown, or not allowed.
+            ConfigurationError: One of them cannot be dialled.
+        """
+        if not isinstance(targets, Router):
+            return ListCourse(self._checked(targets), self._ring, self._ring_next_after)
+        if type(targets).offer is not Router.offer:
+            return Routed(lambda attempts: self._offer(targets, request(), attempts))
+        if type(targets).resolve is Router.resolve:
+            found = several(targets.resolve(request()))
+            return ListCourse(self._checked(found), self._ring, self._ring_next_after)
+        return Resolved(
+            lambda attempts: self._resolve(targets, request()), self._ring, self._ring_next_after
+        )
+
+    def _checked(self, destinations: Sequence[Destination]) -> tuple[Destination, ...]:
+        check_allowed(destinations, self._allowed)
+        found = tuple(self._completed(destination) for destination in destinations)
+        for destination in found:
+            if self._dials(destination):
+                self._control.check(destination)
+        return found
+
+    async def _resolve(self, router: Router, request: RouteRequest) -> Sequence[Destination]:
+        found = await self._ask(lambda: router.resolve(request))
+        if not found:
+            return ()
+        return self._checked_late(lambda: several(found))
+
+    async def _offer(
+        self, router: Router, request: RouteRequest, attempts: Sequence[Attempt]
+    ) -> Offer | Wait | None:
+        found = await self._ask(lambda: router.offer(request, attempts))
+        if found is None or isinstance(found, Wait):
+            return found
+        if not isinstance(found, Offer):
+            raise CodeFailed("router", f"offered a {type(found).__name__}, not an Offer")
+        destinations = self._checked_late(lambda: found.destinations)
+        return Offer(
+            destinations, found.ring_timeout, found.ring_next_after, found.leases, found.queue
+        )
+
+    async def _ask(self, code: Callable[[], object | Awaitable[object]]) -> object:
+        return await ask("router", code, self._limit, passes=(UnknownDestinationError,))
+
+    def _checked_late(self, read: Callable[[], Sequence[Destination]]) -> tuple[Destination, ...]:
+        try:
+            return self._checked(read())
+        except (TransferError, TypeError) as error:
+            raise CodeFailed("router", f"named somebody who cannot be rung: {error}") from error

@@ -1,0 +1,246 @@
+"""LiveAttempt: one attempt under way, which owns its legs: the phones that ring for one offer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from livetransfer.control import BridgeMode, ControlEvent, Leg, LegRinging
+from livetransfer.destination import Destination
+from livetransfer.phases import TABLE, Phase
+from livetransfer.routing.offer import Offer
+from livetransfer.status import TransferStatus
+
+from .call import Call
+from .endings import AttemptOver, Stopped
+from .interrupts import settled
+from .leg import HumanLeg
+from .teardown import Teardown, keep
+
+__all__ = ["LiveAttempt", "TransferProtocol"]
+
+logger = logging.getLogger("livetransfer")
+T = TypeVar("T")
+
+_STAGES = (Phase.DIALLING, Phase.RINGING, Phase.BRIEFING, Phase.BRIDGING)
+
+
+class LiveAttempt:
+    """Rings the phones of one offer, each with a leg of its own.
+
+    Args:
+        call: The call.
+        offer: Whom to ring.
+        ring_timeout: Seconds a phone may ring, where neither it nor the offer says otherwise.
+
+    Attributes:
+        legs: The legs, in the order in which their phones were rung.
+        teardown: Closes what the attempt has opened; each leg's own teardown is a step of it.
+    """
+
+    def __init__(self, call: Call, offer: Offer, ring_timeout: float) -> None:
+        self.call, self.offer = call, offer
+        self.ring_timeout = offer.ring_timeout or ring_timeout
+        self.legs: list[HumanLeg] = []
+        self.teardown = Teardown()
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def destination(self) -> Destination:
+        """Whom it is for: the first of the phones."""
+        return self.offer.destinations[0]
+
+    # -- its legs --------------------------------------------------------------------------
+
+    def new_leg(self, index: int = 0) -> HumanLeg:
+        """Return a leg for a destination of the offer: an identity that was never used before."""
+        self.call.patience.dialled()
+        destination = self.offer.destinations[index]
+        human = HumanLeg(
+            Leg(f"human-{uuid.uuid4().hex[:12]}", destination),
+            destination,
+            asyncio.get_running_loop().create_future(),
+            lease=self.offer.leases[index] if self.offer.leases else None,
+        )
+        self.legs.append(human)
+        self.teardown.push("leg", human.teardown.run)
+        return human
+
+    def on_event(self, event: ControlEvent) -> None:
+        """Look at an event of one of the legs."""
+        for human in self.legs:
+            if getattr(event, "identity", None) == human.leg.identity:
+                if isinstance(event, LegRinging):
+                    self.has_come_to(human, Phase.RINGING)
+                human.on_event(event)
+
+    def has_come_to(self, human: HumanLeg, stage: Phase) -> None:
+        """A leg has come further; the phase is that of the one which has come furthest."""
+        if human.over is not None:
+            return
+        if human.stage is None or _STAGES.index(stage) > _STAGES.index(human.stage):
+            human.stage = stage
+        self._follow()
+
+    def _follow(self) -> None:
+        stages = [human.stage for human in self.legs if human.stage and human.over is None]
+        if not stages or self.call.phases.over:
+            return
+        furthest = max(stages, key=_STAGES.index)
+        current = self.call.phases.current
+        if furthest is not current and furthest in TABLE[current]:
+            self.call.phases.move(furthest)
+
+    async def guard(
+        self,
+        step: Coroutine[Any, Any, T],
+        *,
+        human: HumanLeg | None = None,
+        limit: float | None = None,
+        late: AttemptOver | None = None,
+    ) -> T:
+        """Run a step of this attempt unless something ends it first; see `Interrupts.guard`."""
+        return await self.call.interrupts.guard(
+            step,
+            unfinished=self.teardown if human is None else human.teardown,
+            leg=human,
+            limit=limit,
+            late=late,
+        )
+
+    # -- several phones --------------------------------------------------------------------
+
+    async def race(self, phone: Callable[[HumanLeg], Awaitable[None]]) -> HumanLeg:
+        """Ring the phones of the offer; return the leg of the first whose `phone` returns.
+
+        The others stop ringing, or are told that a colleague has taken the call, in the
+        background. A phone that is over is closed while the others go on.
+
+        Args:
+            phone: Rings one and returns once he can be joined with the caller.
+
+        Raises:
+            AttemptOver: All are over; of several, the one that decides.
+            Stopped: The transfer is over.
+        """
+        waiting = deque(range(len(self.offer.destinations)))
+        live: dict[asyncio.Task[None], HumanLeg] = {}
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
+        try:
+            while waiting or live:
+                while waiting and (not live or loop.time() >= next_at):
+                    human = self.new_leg(waiting.popleft())
+                    task = asyncio.ensure_future(_awaiting(phone(human)))
+                    live[task] = human
+                    next_at = loop.time() + self.offer.ring_next_after
+                pause = max(0.0, next_at - loop.time()) if waiting else None
+                done, _ = await asyncio.wait(
+                    live, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+                )
+                ended = {task: live.pop(task) for task in done}
+                winner = self._look_at(ended, bool(live or waiting))
+                if winner is not None:
+                    self._answered_elsewhere(winner)
+                    return winner
+            raise self.deciding().over or AttemptOver(TransferStatus.FAILED)
+        finally:
+            for task in live:
+                task.cancel()
+                self.teardown.push("unfinished phone", partial(settled, task))
+
+    def _look_at(self, done: dict[asyncio.Task[None], HumanLeg], others: bool) -> HumanLeg | None:
+        """Return the leg that has won, if one has; the first that was rung, of several."""
+        winner: HumanLeg | None = None
+        for task, human in sorted(done.items(), key=lambda item: self.legs.index(item[1])):
+            # Nobody here has cancelled it: code of the application has.
+            cancelled = RuntimeError("cancelled itself") if task.cancelled() else None
+            error = cancelled or task.exception()
+            if error is None:
+                winner = winner or human
+                continue
+            if isinstance(error, AttemptOver):
+                human.over = error
+            elif isinstance(error, Stopped) or not isinstance(error, Exception):
+                raise error
+            else:
+                human.over = AttemptOver.by_error(error)
+                if not others and winner is None and len(self.legs) == 1:
+                    raise error
+                logger.error("a phone of a transfer failed because of an error", exc_info=error)
+            if others or winner is not None:
+                self._close_in_background(human)
+                self._follow()
+        return winner
+
+    def _answered_elsewhere(self, winner: HumanLeg) -> None:
+        for human in self.legs:
+            if human is not winner and human.over is None:
+                human.over = AttemptOver(TransferStatus.ANSWERED_ELSEWHERE)
+                human.breaks(human.over)
+                self._close_in_background(human)
+
+    def _close_in_background(self, human: HumanLeg) -> None:
+        keep(asyncio.create_task(human.close(), name="livetransfer-leg-end"))
+
+    def deciding(self) -> HumanLeg:
+        """Return the leg whose end decides what became of the attempt."""
+        return min(self.legs, key=_precedence)
+
+    # -- its end ---------------------------------------------------------------------------
+
+    def close(self, status: TransferStatus | None = None) -> asyncio.Task[None]:
+        """End the attempt, in the background: goodbyes, then what was opened. Idempotent.
+
+        Args:
+            status: Why, for the humans who are being talked to; default: each leg's own end.
+        """
+        if self._closing is None:
+            self._closing = keep(
+                asyncio.create_task(self._close(status), name="livetransfer-attempt-end")
+            )
+        return self._closing
+
+    async def _close(self, status: TransferStatus | None) -> None:
+        await asyncio.gather(*(human.close(status) for human in self.legs), return_exceptions=True)
+        await self.teardown.run()
+
+
+class TransferProtocol(Protocol):
+    """What makes a warm transfer warm and a cold one cold."""
+
+    async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
+        """Hand the caller to somebody of the offer; None when the caller was referred away.
+
+        Raises:
+            AttemptOver: It did not work.
+        """
+
+
+_PRECEDENCE = (
+    TransferStatus.INDETERMINATE,
+    TransferStatus.DECLINED,
+    TransferStatus.HUMAN_LEFT,
+    TransferStatus.TIMED_OUT,
+    TransferStatus.VOICEMAIL,
+    TransferStatus.NO_ANSWER,
+    TransferStatus.BUSY,
+    TransferStatus.TRUNK_UNAVAILABLE,
+    TransferStatus.FAILED,
+    TransferStatus.INVALID_DESTINATION,
+)
+"""Of several phones, the first of these decides: what a person has done, then what was busy."""
+
+
+def _precedence(human: HumanLeg) -> int:
+    status = human.over.status if human.over is not None else None
+    return _PRECEDENCE.index(status) if status in _PRECEDENCE else len(_PRECEDENCE)
+
+
+async def _awaiting(step: Awaitable[T]) -> T:
+    return await step

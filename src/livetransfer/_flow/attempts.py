@@ -1,0 +1,282 @@
+"""The attempts of a run, one after the other: who is rung, and what the policy says then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from livetransfer.control import BridgeMode, ControlEvent
+from livetransfer.events import AttemptEnded, HookFailed, OfferMade, WaitingInQueue
+from livetransfer.fallback.policy import (
+    Action,
+    Fallback,
+    HangUp,
+    Next,
+    Retry,
+    ReturnToAgent,
+    decide,
+)
+from livetransfer.outcome import Attempt
+from livetransfer.phases import Phase
+from livetransfer.routing.offer import Offer, Wait
+from livetransfer.status import TransferStatus
+
+from .attempt import LiveAttempt, TransferProtocol
+from .call import Call
+from .course import Course
+from .endings import AttemptOver, Stopped
+from .interrupts import settled
+from .reporting import nobody, record
+from .teardown import keep
+from .user_code import CodeFailed, ask, ask_now
+
+__all__ = ["Attempts", "GivenUp"]
+
+logger = logging.getLogger("livetransfer")
+
+SOON = 0.3
+"""Seconds that a router may take before the caller is put on hold for it."""
+
+LEAVE_LIMIT = 2.0
+"""Seconds that giving up a place in a queue may take."""
+
+
+class GivenUp(Exception):
+    """No further attempt is made."""
+
+    def __init__(self, action: ReturnToAgent | HangUp, attempt: Attempt) -> None:
+        super().__init__()
+        self.action, self.attempt = action, attempt
+
+
+class Attempts:
+    """Makes attempts until one succeeds or the policy has had enough.
+
+    Args:
+        call: The call.
+        protocol: What an attempt does.
+        course: Whom it rings.
+        fallback: What follows a failed attempt.
+        ring_timeout: Seconds a phone may ring.
+        max_attempts: How many attempts are made at most.
+        holds: Whether the caller is put on hold while nobody has answered.
+
+    Attributes:
+        live: The attempt under way, or the one that has succeeded.
+        closing: What is still done to end the last attempt.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        protocol: TransferProtocol,
+        course: Course,
+        *,
+        fallback: Fallback | None,
+        ring_timeout: float,
+        max_attempts: int,
+        holds: bool,
+    ) -> None:
+        self._call, self._protocol, self._course = call, protocol, course
+        self._fallback, self._ring_timeout = fallback, ring_timeout
+        self._max_attempts, self._holds = max_attempts, holds
+        self._made = 0
+        self._tries: Counter[object] = Counter()
+        self.live: LiveAttempt | None = None
+        self.closing: asyncio.Task[None] | None = None
+
+    def on_event(self, event: ControlEvent) -> None:
+        """Look at an event of a leg."""
+        if self.live is not None:
+            self.live.on_event(event)
+
+    async def run(self) -> tuple[BridgeMode | None, Attempt]:
+        """Make attempts; return how the caller was joined, None where he was referred away.
+
+        Raises:
+            GivenUp: The policy has had enough.
+            Stopped: The transfer is over.
+        """
+        call, again = self._call, False
+        while True:
+            self._made += 1
+            try:
+                offer = await self._offer(again=again)
+            except AttemptOver as over:
+                self._tries[None] += 1
+                call.destination = None
+                attempt = nobody(call, over, tries=self._tries[None])
+            else:
+                done, attempt = await self._attempt(offer)
+                if done is not None:
+                    return done[0], attempt
+            call.emit(AttemptEnded(call.at, attempt))
+            call.interrupts.check()
+            action = self._decide(attempt)
+            if isinstance(action, (ReturnToAgent, HangUp)):
+                raise GivenUp(action, attempt)
+            if call.on_hold:
+                call.holding()
+            again = isinstance(action, Retry)
+            if isinstance(action, Retry):
+                try:
+                    await call.guard(asyncio.sleep(action.after))
+                except AttemptOver:
+                    raise GivenUp(ReturnToAgent(), attempt) from None
+
+    async def _attempt(self, offer: Offer) -> tuple[tuple[BridgeMode | None] | None, Attempt]:
+        """Make one attempt; return whether it has succeeded, and what is written down."""
+        call = self._call
+        live = self.live = LiveAttempt(call, offer, self._ring_timeout)
+        call.destination = live.destination
+        call.teardown.push("attempt", live.teardown.run)
+        key = self._course.key(offer)
+        self._tries[key] += 1
+        tries, remaining = self._tries[key], self._course.remaining
+        call.emit(OfferMade(call.at, offer.destinations, offer.queue))
+        try:
+            mode = await self._protocol.attempt(live)
+        except AttemptOver as over:
+            attempt = record(call, live, over, tries=tries, remaining=remaining)
+        except Stopped as stopped:
+            record(call, live, stopped.over, tries=tries, remaining=remaining)
+            raise
+        except Exception as error:
+            record(call, live, AttemptOver.by_error(error), tries=tries, remaining=remaining)
+            raise
+        else:
+            status = TransferStatus.REFERRED if mode is None else TransferStatus.BRIDGED
+            return (mode,), record(
+                call, live, AttemptOver(status), tries=tries, remaining=remaining
+            )
+        # What ends the transfer need not wait for it: the teardown of the whole does.
+        closing = live.close()
+        if call.patience.over:
+            self.closing = closing
+        else:
+            await asyncio.wait(
+                {closing, call.interrupts.stopped}, return_when=asyncio.FIRST_COMPLETED
+            )
+        self.live = None
+        return None, attempt
+
+    # -- who is rung -----------------------------------------------------------------------
+
+    async def _offer(self, *, again: bool) -> Offer:
+        """Return whom to ring, after a wait in a queue where nobody is free.
+
+        Raises:
+            AttemptOver: Nobody is available.
+        """
+        call = self._call
+        wait: Wait | None = None
+        left_at: float | None = None
+        try:
+            while True:
+                found = await self._found(again=again)
+                if isinstance(found, Offer):
+                    if wait is not None:
+                        wait = None  # who made the offer has taken the place back
+                    return found
+                if found is None:
+                    raise AttemptOver(TransferStatus.UNAVAILABLE, "nobody is available")
+                if left_at is None:
+                    left_at = call.at + found.max_wait
+                if wait is None or (wait.position, wait.estimate) != (
+                    found.position,
+                    found.estimate,
+                ):
+                    call.emit(WaitingInQueue(call.at, found.queue, found.position, found.estimate))
+                wait = found
+                await self._wait(found, left_at - call.at)
+                again = True
+        finally:
+            call.patience.called()
+            if wait is not None:
+                leaving = keep(asyncio.create_task(_leave(wait), name="livetransfer-queue"))
+                call.teardown.push("place in the queue", lambda: settled(leaving))
+
+    async def _wait(self, wait: Wait, seconds: float) -> None:
+        call = self._call
+        if call.phases.current is not Phase.WAITING:
+            if self._holds or call.on_hold:
+                await call.guard(call.hold())
+            call.phases.move(Phase.WAITING)
+        call.patience.queued()
+        late = AttemptOver(TransferStatus.UNAVAILABLE, "nobody was free in time")
+        if seconds <= 0:
+            raise late
+        await call.interrupts.guard(
+            _changed(wait), unfinished=call.teardown, limit=seconds, late=late
+        )
+
+    async def _found(self, *, again: bool) -> Offer | Wait | None:
+        """Ask the course; a router that takes its time has the caller on hold meanwhile."""
+        call, course = self._call, self._course
+        asking = asyncio.ensure_future(
+            (course.again if again else course.next)(tuple(call.attempts))
+        )
+        try:
+            if self._holds and not call.on_hold:
+                either: set[asyncio.Future[Any]] = {asking, call.interrupts.stopped}
+                await asyncio.wait(
+                    either,
+                    timeout=SOON,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not asking.done():
+                    call.interrupts.check()
+                    call.holding()
+                    await call.guard(call.hold())
+            return await call.guard(_result(asking))
+        except CodeFailed as failed:
+            call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is rung"))
+            logger.error("a router failed; nobody is rung", exc_info=failed)
+            raise AttemptOver(TransferStatus.UNAVAILABLE, str(failed)) from failed.__cause__
+        finally:
+            if not asking.done():
+                asking.cancel()
+
+    # -- what follows ----------------------------------------------------------------------
+
+    def _decide(self, attempt: Attempt) -> Action:
+        action = self._ask_policy(attempt)
+        wait = action.after if isinstance(action, Retry) else 0.0
+        if not isinstance(action, (Next, Retry)):
+            return action
+        if self._call.patience.over_in(wait):
+            # Nobody is dialled any more: what the policy has for that is its last word.
+            last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0)
+        elif self._made >= self._max_attempts:
+            last = replace(attempt, remaining=0)
+        else:
+            return action
+        action = self._ask_policy(last)
+        return ReturnToAgent() if isinstance(action, (Next, Retry)) else action
+
+    def _ask_policy(self, attempt: Attempt) -> Action:
+        try:
+            return ask_now("fallback", lambda: decide(self._fallback, attempt))
+        except CodeFailed as failed:
+            call = self._call
+            call.emit(HookFailed(call.at, failed.hook, failed.reason, "the default policy decides"))
+            logger.error("a fallback policy failed; the default one is used", exc_info=failed)
+            return decide(None, attempt)
+
+
+async def _result(task: asyncio.Future[Offer | Wait | None]) -> Offer | Wait | None:
+    return await task
+
+
+async def _changed(wait: Wait) -> None:
+    await wait.place.changed()
+
+
+async def _leave(wait: Wait) -> None:
+    try:
+        await ask("place", wait.place.leave, LEAVE_LIMIT)
+    except CodeFailed:
+        logger.warning("a place in a queue could not be given up; it expires", exc_info=True)

@@ -1,0 +1,149 @@
+"""The call that is being transferred: its caller, and what all attempts of one run share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from livetransfer.control import CallControl
+from livetransfer.destination import Destination
+from livetransfer.events import HoldMusicProblem, PhaseChanged, SummaryWritten, TransferEvent
+from livetransfer.hold import HoldMusicPlayer
+from livetransfer.outcome import Attempt
+from livetransfer.phases import Phase, Phases
+
+from .caller_session import CallerSession
+from .hang_up import HangUps
+from .hold_line import HoldLine
+from .interrupts import Interrupts
+from .patience import Patience
+from .teardown import Teardown
+from .telling import Telling
+
+__all__ = ["LAST_SENTENCE_LIMIT", "Call"]
+
+T = TypeVar("T")
+
+LAST_SENTENCE_LIMIT = 3.0
+"""Seconds that the AI may go on with its sentence when the human has answered."""
+
+_CAN_EXIT = frozenset(
+    {
+        Phase.HOLDING,
+        Phase.WAITING,
+        Phase.DIALLING,
+        Phase.RINGING,
+        Phase.BRIEFING,
+        Phase.REFERRING,
+    }
+)
+
+
+class Call:
+    """What one run has in hand.
+
+    Args:
+        session: The caller's session.
+        control: The call; closed by the run, or by the watch that follows it.
+        player: The hold music.
+        tell: Where events go.
+        max_hold: Seconds the caller may be on hold, over all attempts.
+        exit_key: The key that brings a caller on hold back to the AI.
+
+    Attributes:
+        interrupts: What ends a step early.
+        patience: How long the caller may be kept waiting.
+        phases: Where the transfer is.
+        hold_line: What the caller on hold hears.
+        hang_ups: Hanging up, until it is certain.
+        teardown: Closes what the run has opened.
+        loose_ends: What ends with the run, whether the two were joined or not.
+        attempts: What became of each phone so far, oldest first.
+        destination: Whom the attempt under way is for.
+        summary: What the human is told about the caller, once it is written.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: CallerSession,
+        control: CallControl,
+        player: HoldMusicPlayer,
+        tell: Telling,
+        max_hold: float,
+        exit_key: str | None,
+    ) -> None:
+        self.session, self.control, self.tell = session, control, tell
+        self.hang_ups = HangUps(control)
+        self.patience = Patience(max_hold)
+        self.phases = Phases(asyncio.get_running_loop().time, self._phase_changed)
+        self.hold_line = HoldLine(control, session.session, player, self._music_problem)
+        self.interrupts = Interrupts(
+            control, session, self.patience, exit_key=exit_key, can_exit=lambda: self.can_exit
+        )
+        self.teardown, self.loose_ends = Teardown(), Teardown()
+        self.attempts: list[Attempt] = []
+        self.destination: Destination | None = None
+        self.summary: str | None = None
+
+    # -- telling ---------------------------------------------------------------------------
+
+    @property
+    def at(self) -> float:
+        """Seconds since the run began."""
+        return self.tell.at
+
+    def emit(self, event: TransferEvent) -> None:
+        """Tell `event`."""
+        self.tell(event)
+
+    def tell_summary(self, done: asyncio.Future[str]) -> None:
+        """Keep the summary that has been written, and tell it."""
+        if not done.cancelled() and done.exception() is None:
+            self.summary = done.result()
+            self.emit(SummaryWritten(self.at, done.result()))
+
+    def _phase_changed(self, old: Phase, new: Phase) -> None:
+        self.emit(PhaseChanged(self.at, old, new, self.destination))
+
+    def _music_problem(self, reason: str) -> None:
+        self.emit(HoldMusicProblem(self.at, reason))
+
+    # -- the caller ------------------------------------------------------------------------
+
+    async def guard(self, step: Coroutine[Any, Any, T], *, limit: float | None = None) -> T:
+        """Run a step that belongs to no attempt, unless something ends it first."""
+        return await self.interrupts.guard(step, unfinished=self.teardown, limit=limit)
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether the caller is on hold."""
+        return self.patience.on_hold
+
+    @property
+    def can_exit(self) -> bool:
+        """Whether the caller is on hold, not yet joined and not yet given back."""
+        return self.on_hold and self.phases.current in _CAN_EXIT
+
+    def holding(self) -> None:
+        """Go to HOLDING, from wherever an attempt has ended."""
+        if self.phases.current is not Phase.HOLDING:
+            self.phases.move(Phase.HOLDING)
+
+    async def hold(self, *, music: bool = True) -> None:
+        """Put the caller on hold, with music unless something else is to be heard. Idempotent.
+
+        Not one who was given back meanwhile.
+        """
+        if self.phases.over:
+            return
+        self.patience.held()
+        self.session.detach()
+        if music:
+            await self.hold_line.start()
+
+    async def hold_when_quiet(self) -> None:
+        """Put a caller on hold who has been talking with the AI."""
+        await self.session.quiet(LAST_SENTENCE_LIMIT)
+        await self.hold()

@@ -1,0 +1,118 @@
+"""HumanLeg: one phone of an attempt, what has become of it, and how it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from livetransfer.briefing.agent import Farewell
+from livetransfer.control import ControlEvent, KeyPressed, Leg, LegAnswered, LegLeft, SealBroken
+from livetransfer.destination import Destination
+from livetransfer.phases import Phase
+from livetransfer.routing.offer import Lease
+from livetransfer.status import TransferStatus
+
+from .endings import AttemptOver
+from .teardown import Teardown
+
+__all__ = ["ANSWER_LIMIT", "HumanLeg"]
+
+ANSWER_LIMIT = 8.0
+"""Seconds, from the answer, in which the leg has to be ready to be talked to."""
+
+_FAREWELLS: dict[TransferStatus, Farewell] = {
+    TransferStatus.DECLINED: "declined",
+    TransferStatus.TIMED_OUT: "timed_out",
+    TransferStatus.CALLER_LEFT: "caller_left",
+    TransferStatus.CANCELLED: "cancelled",
+    TransferStatus.ANSWERED_ELSEWHERE: "taken",
+}
+
+
+def _nothing() -> None:
+    return
+
+
+@dataclass(eq=False)
+class HumanLeg:
+    """One phone of the attempt under way.
+
+    Attributes:
+        leg: The leg; it may not have been answered yet.
+        destination: Whom it is for.
+        broken: Done, with an AttemptOver, when the leg can be used no more.
+        teardown: Closes what was opened for it.
+        lease: The lease on the member, where there is one.
+        stage: How far it has come: DIALLING, RINGING, BRIEFING or BRIDGING; None before.
+        on_key: Called with each key that the human presses.
+        say_farewell: Tells the human why the line is about to be closed, while he can hear it.
+        keep: Takes back that the teardown hangs it up.
+        answered: Whether the phone was answered.
+        reached: Whether the leg can be talked to.
+        joined: Whether it has been joined with the caller.
+        over: What became of it, once it is over without a bridge.
+    """
+
+    leg: Leg
+    destination: Destination
+    broken: asyncio.Future[None]
+    lease: Lease | None = None
+    teardown: Teardown = field(default_factory=Teardown)
+    stage: Phase | None = None
+    on_key: Callable[[str], None] | None = None
+    say_farewell: Callable[[Farewell], Awaitable[None]] | None = None
+    keep: Callable[[], None] = _nothing
+    answered: bool = False
+    reached: bool = False
+    joined: bool = False
+    over: AttemptOver | None = None
+    _overdue: asyncio.TimerHandle | None = None
+
+    def breaks(self, over: AttemptOver) -> None:
+        """Say why it can be used no more; the first reason counts."""
+        if not self.broken.done():
+            self.broken.set_exception(over)
+            self.broken.exception()
+
+    def on_event(self, event: ControlEvent) -> None:
+        """Look at an event of this leg."""
+        if isinstance(event, LegAnswered):
+            self.answered = True
+            if not self.reached and self._overdue is None:
+                late = f"the leg was not ready {ANSWER_LIMIT:g} s after the answer"
+                self._overdue = asyncio.get_running_loop().call_later(
+                    ANSWER_LIMIT, self.breaks, AttemptOver(TransferStatus.FAILED, late)
+                )
+        elif isinstance(event, LegLeft):
+            # Before the answer the dial itself says why.
+            if self.answered or self.reached:
+                self.breaks(AttemptOver(TransferStatus.HUMAN_LEFT, event.reason or None))
+        elif isinstance(event, SealBroken) and not self.joined:
+            self.breaks(AttemptOver(TransferStatus.FAILED, event.reason or "the seal broke"))
+        elif isinstance(event, KeyPressed) and self.on_key is not None:
+            self.on_key(event.digit)
+
+    def no_longer_overdue(self) -> None:
+        """The dial has ended, one way or the other."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+
+    async def close(self, status: TransferStatus | None = None) -> None:
+        """Tell the human why, where he can hear it, then close what was opened for the leg.
+
+        Args:
+            status: Why, where it is not what the leg itself ended with.
+        """
+        if status is None and self.over is not None:
+            status = self.over.status
+        reason = _FAREWELLS.get(status) if status is not None else None
+        say, self.say_farewell = self.say_farewell, None
+        if say is not None and reason is not None and not self._gone:
+            await say(reason)
+        await self.teardown.run()
+
+    @property
+    def _gone(self) -> bool:
+        error = self.broken.exception() if self.broken.done() else None
+        return isinstance(error, AttemptOver) and error.status is TransferStatus.HUMAN_LEFT

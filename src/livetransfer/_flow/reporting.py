@@ -1,0 +1,126 @@
+"""What became of the attempts, and of the run, as the outcome that `run()` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from livetransfer.outcome import Attempt, TransferOutcome
+
+from .attempt import LiveAttempt
+from .call import Call
+from .endings import AttemptOver
+from .leg import HumanLeg
+
+__all__ = ["nobody", "outcome_by", "outcome_of", "record"]
+
+
+def record(
+    call: Call, live: LiveAttempt, over: AttemptOver, *, tries: int, remaining: int
+) -> Attempt:
+    """Write down each phone of an attempt that is over; return the attempt as a policy sees it.
+
+    Args:
+        call: The call; its list of attempts gets an entry for each phone.
+        live: The attempt.
+        over: What became of it; of a phone that has no end of its own, too.
+        tries: How many times it has been made, this time included.
+        remaining: How many offers are left.
+    """
+    earlier = tuple(call.attempts)
+
+    def entry(human: HumanLeg | None, ended: AttemptOver) -> Attempt:
+        return Attempt(
+            human.destination if human is not None else live.destination,
+            ended.status,
+            ended.sip_code,
+            ended.sip_reason,
+            ended.reason,
+            human.leg.identity if human is not None else None,
+            tries=tries,
+            remaining=remaining,
+            seconds_on_hold=call.patience.seconds_on_hold,
+            waited=call.patience.seconds_waited,
+            answered_by=ended.answered_by,
+            earlier=earlier,
+            cause=ended.cause,
+        )
+
+    phones = [entry(human, human.over or over) for human in live.legs]
+    if len(phones) < 2:
+        whole = phones[0] if phones else entry(None, over)
+        call.attempts.append(whole)
+        return whole
+    call.attempts.extend(phones)
+    decisive = phones[live.legs.index(live.deciding())] if over.status != "bridged" else None
+    if decisive is None:
+        decisive = next(p for p in phones if p.status is over.status)
+    return Attempt(
+        decisive.destination,
+        over.status,
+        decisive.sip_code,
+        decisive.sip_reason,
+        decisive.reason,
+        decisive.human_identity,
+        tries=tries,
+        remaining=remaining,
+        seconds_on_hold=decisive.seconds_on_hold,
+        waited=decisive.waited,
+        answered_by=decisive.answered_by,
+        phones=tuple(phones),
+        earlier=earlier,
+        cause=decisive.cause,
+    )
+
+
+def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
+    """Write down that a router named nobody; return it as a policy sees it."""
+    attempt = Attempt(
+        None,
+        over.status,
+        reason=over.reason,
+        tries=tries,
+        seconds_on_hold=call.patience.seconds_on_hold,
+        waited=call.patience.seconds_waited,
+        earlier=tuple(call.attempts),
+        cause=over.cause,
+    )
+    call.attempts.append(attempt)
+    return attempt
+
+
+def timings(call: Call) -> Mapping[str, float]:
+    """Return the seconds spent in each phase, and in all."""
+    return call.phases.timings() | {"total": call.at}
+
+
+def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
+    """Return the outcome of a run that an attempt has decided."""
+    return TransferOutcome(
+        status=attempt.status,
+        destination=attempt.destination,
+        human_identity=attempt.human_identity,
+        sip_code=attempt.sip_code,
+        sip_reason=attempt.sip_reason,
+        reason=attempt.reason,
+        attempts=tuple(call.attempts),
+        summary=call.summary,
+        timings=timings(call),
+        cause=attempt.cause,
+        _alone=call.interrupts.caller_alone,
+    )
+
+
+def outcome_by(call: Call, over: AttemptOver, live: LiveAttempt | None) -> TransferOutcome:
+    """Return the outcome of a run that was ended by something else than an attempt."""
+    human = live.legs[-1] if live is not None and live.legs else None
+    return TransferOutcome(
+        status=over.status,
+        destination=call.destination,
+        human_identity=human.leg.identity if human is not None else None,
+        reason=over.reason,
+        attempts=tuple(call.attempts),
+        summary=call.summary,
+        timings=timings(call),
+        cause=over.cause,
+        _alone=call.interrupts.caller_alone,
+    )

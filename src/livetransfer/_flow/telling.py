@@ -1,0 +1,81 @@
+"""Telling: events reach their listener in order, and nothing that it does reaches the run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from livetransfer.events import TransferEvent
+
+from .teardown import keep
+from .user_code import CodeFailed, ask
+
+__all__ = ["LISTENER_LIMIT", "Telling"]
+
+logger = logging.getLogger("livetransfer")
+
+LISTENER_LIMIT = 10.0
+"""Seconds that an async listener may take for one event, before the next is told."""
+
+
+class Telling:
+    """Tells the events of one run.
+
+    A plain listener is called at once. What an async one returns is awaited in a task of its own,
+    one event after the other; the run does not wait for it.
+
+    Args:
+        listener: The application's; plain or async.
+    """
+
+    def __init__(self, listener: Callable[[TransferEvent], Awaitable[None] | None]) -> None:
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._waiting: deque[tuple[TransferEvent, Awaitable[None] | None]] = deque()
+        self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def at(self) -> float:
+        """Seconds since the run began."""
+        return self._loop.time() - self._began
+
+    def __call__(self, event: TransferEvent) -> None:
+        """Tell `event`."""
+        if self._draining is not None and not self._draining.done():
+            self._waiting.append((event, None))
+            return
+        answer = self._call(event)
+        if answer is not None:
+            self._waiting.append((event, answer))
+            self._draining = keep(asyncio.create_task(self._drain(), name="livetransfer-events"))
+
+    def _call(self, event: TransferEvent) -> Awaitable[None] | None:
+        try:
+            answer = self._listener(event)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            logger.exception("an event listener of a transfer raised")
+            return None
+        return answer if inspect.isawaitable(answer) else None
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            event, answer = self._waiting.popleft()
+            if answer is None:
+                answer = self._call(event)
+            if answer is None:
+                continue
+            try:
+                await ask("on_event", partial(_same, answer), LISTENER_LIMIT)
+            except CodeFailed as failed:
+                logger.error("an event listener of a transfer failed", exc_info=failed)
+
+
+def _same(answer: Awaitable[None]) -> Awaitable[None]:
+    return answer

@@ -1,0 +1,126 @@
+"""The verbs of a protocol: dial, refer, bridge; each ends early where it has to, and is undone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+from livetransfer.control import BridgeMode
+from livetransfer.errors import CallControlError
+from livetransfer.phases import Phase
+from livetransfer.status import TransferStatus
+
+from .attempt import LiveAttempt
+from .endings import AttemptOver, Stopped
+from .interrupts import settled
+from .leg import HumanLeg
+
+__all__ = ["awaiting", "bridge", "dial", "refer"]
+
+T = TypeVar("T")
+
+DIAL_SLACK = 10.0
+"""Seconds, beyond the ringing, in which a dial has to have said what became of it."""
+
+REFER_SLACK = 10.0
+"""Seconds, beyond its own time-out, in which a REFER has to have said what became of it."""
+
+BRIDGE_LIMIT = 5.0
+"""Seconds that joining the two may take."""
+
+REFER_ANSWER_LIMIT = 2.0
+"""Seconds that the answer to a REFER may come after the caller has left (measured: about 1 s)."""
+
+
+async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
+    """Ring the human until answered; whatever happens, the phone does not ring afterwards.
+
+    Raises:
+        AttemptOver: Not answered, or not to be used.
+    """
+    call, destination = attempt.call, human.destination
+    attempt.has_come_to(human, Phase.DIALLING)
+    human.keep = human.teardown.push("human leg", lambda: call.hang_ups.leg(human.leg))
+    ring_timeout = destination.ring_timeout or attempt.ring_timeout
+    # Keys that are pressed after the answer take their time too.
+    limit = ring_timeout * (2 if destination.dtmf else 1) + DIAL_SLACK
+    late = AttemptOver(
+        TransferStatus.INDETERMINATE, f"what became of the dial was not known in {limit:g} s"
+    )
+    try:
+        await attempt.guard(
+            call.control.dial(destination, identity=human.leg.identity, ring_timeout=ring_timeout),
+            human=human,
+            limit=limit,
+            late=late,
+        )
+        human.reached = True
+    except CallControlError as error:
+        raise AttemptOver.by(error) from error
+    finally:
+        human.no_longer_overdue()
+
+
+async def bridge(attempt: LiveAttempt, human: HumanLeg) -> BridgeMode:
+    """Let caller and human hear each other, then end the music.
+
+    Raises:
+        AttemptOver: They could not be joined.
+    """
+    call = attempt.call
+    attempt.has_come_to(human, Phase.BRIDGING)
+    late = AttemptOver(TransferStatus.FAILED, f"joining the two took over {BRIDGE_LIMIT:g} s")
+    try:
+        mode = await attempt.guard(
+            call.control.bridge(human.leg), human=human, limit=BRIDGE_LIMIT, late=late
+        )
+    except CallControlError as error:
+        raise AttemptOver.by(error) from error
+    human.joined = True
+    call.hold_line.fade()
+    return mode
+
+
+async def refer(
+    attempt: LiveAttempt,
+    address: str,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    play_dialtone: bool,
+) -> None:
+    """Send the caller to `address` by REFER; the caller who leaves meanwhile has arrived.
+
+    Raises:
+        ReferFailed: Refused, failed or unclear.
+    """
+    control = attempt.call.control
+    task = asyncio.ensure_future(
+        control.refer(
+            control.caller, address, headers=headers, timeout=timeout, play_dialtone=play_dialtone
+        )
+    )
+    try:
+        await attempt.guard(awaiting(asyncio.shield(task)), limit=timeout + REFER_SLACK)
+    except AttemptOver as over:
+        # Nobody can take a REFER back: it may still succeed.
+        raise AttemptOver(TransferStatus.INDETERMINATE, over.reason) from over
+    except Stopped as stopped:
+        if stopped.status is not TransferStatus.CALLER_LEFT:
+            raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
+        # The leg is gone before the answer to the RPC: accepted, or the caller hung up.
+        await asyncio.wait({task}, timeout=REFER_ANSWER_LIMIT)
+        if not task.done() or task.exception() is not None:
+            raise
+    finally:
+        if not task.done():
+            task.cancel()
+            attempt.teardown.push("unfinished refer", lambda: settled(task))
+        elif not task.cancelled():
+            task.exception()
+
+
+async def awaiting(step: Awaitable[T]) -> T:
+    """Return what `step` returns: `guard` wants a coroutine."""
+    return await step

@@ -1,0 +1,245 @@
+"""A router of the application's own, asked inside the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from livetransfer import (
+    Destination,
+    HookFailed,
+    Next,
+    OfferMade,
+    Retry,
+    Router,
+    RouteRequest,
+    TransferEvent,
+    TransferStatus,
+    UnknownDestinationError,
+    WarmTransfer,
+)
+from livetransfer.outcome import Attempt
+from livetransfer.routing import Offer, Wait
+from livetransfer.testing import Human, simulate
+from tests.unit.transfers import rig
+
+ANN, BOB = "+15550100", "+15550101"
+
+
+class Found(Router):
+    """Finds what it was given; raises it where it is an error."""
+
+    def __init__(self, *found: Any, after: float = 0.0) -> None:
+        super().__init__({"sales": ANN})
+        self._found, self._after = list(found), after
+        self.asked: list[RouteRequest] = []
+
+    async def resolve(self, request: RouteRequest) -> Any:
+        self.asked.append(request)
+        await asyncio.sleep(self._after)
+        found = self._found.pop(0) if len(self._found) > 1 else self._found[0]
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+
+class Offers(Router):
+    """Makes one offer after the other, then says that there is nobody."""
+
+    def __init__(self, *offers: Offer | Wait | None) -> None:
+        super().__init__({"sales": ANN})
+        self._offers = list(offers)
+        self.seen: list[int] = []
+
+    def offer(self, request: RouteRequest, attempts: Sequence[Attempt]) -> Any:
+        self.seen.append(len(attempts))
+        return self._offers.pop(0) if self._offers else None
+
+
+@pytest.mark.parametrize("found", ["+15550100", Destination(ANN), [ANN], (Destination(ANN),)])
+async def test_it_may_find_one_or_several(found: object) -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Found(found)).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+
+
+@pytest.mark.parametrize(
+    "found", [5, "nobody", {"+15550177": 1}, ValueError("no"), [5], KeyError(ANN)], ids=repr
+)
+async def test_one_that_fails_is_an_outcome_and_nobody_is_rung(found: object) -> None:
+    told: list[TransferEvent] = []
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Found(found), on_event=told.append).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.UNAVAILABLE
+            assert outcome.destination is None
+            assert outcome.attempts[0].destination is None
+            assert ANN not in str(outcome)
+            await asyncio.sleep(3)
+            assert call.caller.talks_to_ai
+            assert not call.human(ANN).rings
+    failed = [event for event in told if isinstance(event, HookFailed)]
+    assert [event.hook for event in failed] == ["router"]
+
+
+@pytest.mark.parametrize("found", [None, [], ()], ids=repr)
+async def test_one_that_finds_nobody_is_an_outcome_too(found: object) -> None:
+    told: list[TransferEvent] = []
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Found(found), on_event=told.append).run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.UNAVAILABLE
+    assert not [event for event in told if isinstance(event, HookFailed)]
+
+
+async def test_one_that_never_returns_is_given_up_and_the_caller_hears_music() -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        transfer = WarmTransfer(Found(ANN, after=1e6), announcement="One moment.")
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.UNAVAILABLE
+            assert "10 s" in (outcome.reason or "")
+            music = call.caller.heard("hold-music")
+            assert sum(heard.end - heard.start for heard in music) > 8.5
+
+
+async def test_a_slow_one_finds_the_caller_on_hold_and_the_human_in_the_end() -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Found(ANN, after=8.0)).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            assert call.caller.heard("hold-music")
+
+
+async def test_the_callers_hang_up_ends_the_look_up() -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Found(ANN, after=8.0)).run) as r:
+            r.ask()
+            await asyncio.sleep(3)
+            call.caller.hang_up()
+            at = call.now
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.CALLER_LEFT
+            assert call.now - at < 0.5
+            assert not call.human(ANN).rings
+
+
+async def test_an_unknown_department_is_an_error_that_a_model_can_mend() -> None:
+    from livekit.agents import ToolError
+
+    async with simulate() as call:
+        transfer = WarmTransfer(Found(UnknownDestinationError("department", "x", "use sales")))
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            with pytest.raises(UnknownDestinationError) as caught:
+                await r.outcome()
+            assert isinstance(caught.value, ToolError)
+
+
+async def test_retry_asks_the_router_again_where_it_found_nobody() -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        router = Found([], ANN)
+        transfer = WarmTransfer(router, fallback=lambda attempt: Retry(after=2))
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert [a.status.value for a in outcome.attempts] == ["unavailable", "bridged"]
+
+
+async def test_next_returns_to_the_ai_where_it_found_nobody() -> None:
+    async with simulate() as call:
+        async with rig(call, WarmTransfer(Found([]), fallback=lambda attempt: Next()).run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.UNAVAILABLE
+
+
+async def test_offers_are_asked_for_before_each_attempt() -> None:
+    told: list[TransferEvent] = []
+    humans = {ANN: Human.busy(), BOB: Human.accepts()}
+    async with simulate(humans=humans) as call:
+        router = Offers(Offer((Destination(ANN),)), Offer((Destination(BOB),), queue="sales"))
+        async with rig(call, WarmTransfer(router, on_event=told.append).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            assert router.seen == [0, 1]
+    offers = [event for event in told if isinstance(event, OfferMade)]
+    assert [event.queue for event in offers] == [None, "sales"]
+
+
+async def test_after_the_last_offer_nobody_is_left() -> None:
+    async with simulate(humans={ANN: Human.busy()}) as call:
+        async with rig(call, WarmTransfer(Offers(Offer((Destination(ANN),)))).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert [a.status.value for a in outcome.attempts] == ["busy", "unavailable"]
+
+
+class Queued:
+    """A place in a queue of one, whose turn comes after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.left = 0
+
+    async def changed(self) -> None:
+        await asyncio.sleep(self._seconds)
+
+    async def leave(self) -> None:
+        self.left += 1
+
+
+async def test_waiting_is_on_hold_is_told_and_does_not_count_as_hold() -> None:
+    told: list[TransferEvent] = []
+    place = Queued(100)
+    async with simulate(humans={ANN: Human.accepts(after=2)}) as call:
+        router = Offers(Wait(place, "sales", 1, 90.0), Offer((Destination(ANN),)))
+        transfer = WarmTransfer(router, max_hold=20, on_event=told.append)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert outcome.timings["waiting"] == pytest.approx(100, abs=1)
+            assert outcome.attempts[0].waited == pytest.approx(100, abs=1)
+            assert place.left == 0
+
+
+async def test_max_wait_ends_the_wait_and_the_place_is_given_up() -> None:
+    place = Queued(1e6)
+    async with simulate() as call:
+        router = Offers(Wait(place, "sales", 3, None, max_wait=60))
+        async with rig(call, WarmTransfer(router, max_hold=20).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.UNAVAILABLE
+            assert place.left == 1
+
+
+async def test_who_hangs_up_in_the_queue_gives_up_the_place() -> None:
+    place = Queued(1e6)
+    async with simulate() as call:
+        async with rig(call, WarmTransfer(Offers(Wait(place, "sales"))).run) as r:
+            r.ask()
+            await asyncio.sleep(30)
+            call.caller.hang_up()
+            assert (await r.outcome()).status is TransferStatus.CALLER_LEFT
+            await asyncio.sleep(1)
+            assert place.left == 1
+
+
+async def test_the_exit_key_leaves_the_queue() -> None:
+    place = Queued(1e6)
+    async with simulate() as call:
+        async with rig(call, WarmTransfer(Offers(Wait(place)), exit_key="*").run) as r:
+            r.ask()
+            await asyncio.sleep(30)
+            call.caller.press("*")
+            assert (await r.outcome()).status is TransferStatus.CANCELLED
+            await asyncio.sleep(1)
+            assert place.left == 1

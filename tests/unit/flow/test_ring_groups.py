@@ -1,0 +1,212 @@
+"""Several phones that ring for one attempt: the first who accepts takes the call."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from livetransfer import (
+    AttemptEnded,
+    ColdTransfer,
+    Retry,
+    ReturnToAgent,
+    TransferEvent,
+    TransferStatus,
+    WarmTransfer,
+)
+from livetransfer.outcome import Attempt
+from livetransfer.testing import Human, Press, Wait, simulate
+from tests.unit.transfers import rig
+
+ANN, BOB, CID = "+15550100", "+15550101", "+15550102"
+
+
+def statuses(attempts: Any) -> dict[str, str]:
+    return {a.destination.address: a.status.value for a in attempts}
+
+
+async def test_all_ring_at_once_and_the_first_who_accepts_wins() -> None:
+    humans = {ANN: Human.no_answer(), BOB: Human.accepts(after=4), CID: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB, CID], ring="all").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            accepted = call.now
+            assert outcome.bridged
+            assert outcome.destination is not None
+            assert outcome.destination.address == BOB
+            assert statuses(outcome.attempts) == {
+                ANN: "answered_elsewhere",
+                BOB: "bridged",
+                CID: "answered_elsewhere",
+            }
+            await asyncio.sleep(2)
+            assert call.caller.talks_to(BOB)
+            rings = [call.human(address).rings[0] for address in (ANN, BOB, CID)]
+            assert max(ring.at for ring in rings) - min(ring.at for ring in rings) < 0.2
+            for address in (ANN, CID):
+                ended = call.human(address).rings[0].ended_at
+                assert ended is not None
+                assert ended - accepted < 1.0
+
+
+async def test_one_who_is_being_briefed_hears_that_a_colleague_has_taken_it() -> None:
+    slow = Human(answer_after=1, script=[Wait(60)])
+    async with simulate(humans={ANN: slow, BOB: Human.accepts(after=3)}) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(6)
+            said = " ".join(heard.text for heard in call.human(ANN).heard("briefing"))
+            assert "colleague has just taken the call" in said
+            assert not call.human(ANN).on_the_line
+            assert call.caller.talks_to(BOB)
+            assert not call.human(ANN).heard(BOB)
+            assert not call.human(BOB).heard(ANN)
+
+
+async def test_one_declines_and_the_others_go_on() -> None:
+    humans = {ANN: Human.declines(after=1), BOB: Human.accepts(after=12)}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert statuses(outcome.attempts) == {ANN: "declined", BOB: "bridged"}
+            assert len(call.human(BOB).rings) == 1
+
+
+async def test_all_decline_and_the_policy_is_asked_once() -> None:
+    asked: list[Attempt] = []
+    told: list[TransferEvent] = []
+
+    def policy(attempt: Attempt) -> ReturnToAgent:
+        asked.append(attempt)
+        return ReturnToAgent()
+
+    humans = {ANN: Human.declines(after=1), BOB: Human.busy(), CID: Human.declines(after=3)}
+    async with simulate(humans=humans) as call:
+        transfer = WarmTransfer(
+            [ANN, BOB, CID], ring="all", fallback=policy, on_event=told.append
+        )
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.DECLINED
+            assert statuses(outcome.attempts) == {ANN: "declined", BOB: "busy", CID: "declined"}
+    assert len(asked) == 1
+    assert statuses(asked[0].phones) == statuses(outcome.attempts)
+    assert len([event for event in told if isinstance(event, AttemptEnded)]) == 1
+
+
+async def test_the_caller_leaves_and_all_stop() -> None:
+    humans = {ANN: Human.no_answer(), BOB: Human(answer_after=1, script=[Wait(60)])}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            await asyncio.sleep(8)
+            call.caller.hang_up()
+            left = call.now
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.CALLER_LEFT
+            ended = call.human(ANN).rings[0].ended_at
+            assert ended is not None
+            assert ended - left < 1.0
+            await asyncio.sleep(6)
+            assert not call.human(BOB).on_the_line
+            assert "hung up" in " ".join(h.text for h in call.human(BOB).heard("briefing"))
+
+
+async def test_two_who_accept_in_the_same_instant() -> None:
+    both = {n: Human(answer_after=1, script=[Wait(3), Press("1"), Wait(60)]) for n in (ANN, BOB)}
+    async with simulate(humans=both) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert sorted(statuses(outcome.attempts).values()) == ["answered_elsewhere", "bridged"]
+            await asyncio.sleep(6)
+            lost = next(a for a in outcome.attempts if not a.status.value == "bridged")
+            assert lost.destination is not None
+            loser = call.human(lost.destination.address)
+            assert "colleague has just taken" in " ".join(h.text for h in loser.heard("briefing"))
+            assert [n for n in (ANN, BOB) if call.caller.talks_to(n)] != [loser.address]
+
+
+async def test_the_next_phone_rings_too_after_some_seconds() -> None:
+    humans = {ANN: Human.no_answer(), BOB: Human.accepts(after=2), CID: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB, CID], ring_next_after=10).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            first, second = call.human(ANN).rings[0], call.human(BOB).rings[0]
+            assert second.at - first.at == pytest.approx(10, abs=0.2)
+            assert first.ended_at is not None
+            assert first.ended_at > second.at
+            assert not call.human(CID).rings
+
+
+async def test_the_next_phone_does_not_wait_for_one_that_is_busy() -> None:
+    async with simulate(humans={ANN: Human.busy(), BOB: Human.accepts(after=2)}) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring_next_after=30).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            assert call.human(BOB).rings[0].at - call.human(ANN).rings[0].at < 3
+
+
+async def test_retry_rings_those_whom_it_may_help() -> None:
+    humans = {ANN: Human.declines(after=1), BOB: [Human.busy(), Human.accepts(after=1)]}
+    async with simulate(humans=humans) as call:
+        transfer = WarmTransfer(
+            [ANN, BOB],
+            ring="all",
+            fallback=lambda a: Retry(after=1) if a.retryable else None,
+        )
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert len(call.human(ANN).rings) == 1
+            assert len(call.human(BOB).rings) == 2
+
+
+async def test_a_cold_group_takes_the_first_who_answers() -> None:
+    humans = {ANN: Human.no_answer(), BOB: Human.accepts(after=3)}
+    async with simulate(humans=humans) as call:
+        async with rig(call, ColdTransfer([ANN, BOB], method="dial", ring="all").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert statuses(outcome.attempts) == {ANN: "answered_elsewhere", BOB: "bridged"}
+            await asyncio.sleep(1)
+            assert not call.human(ANN).ringing
+
+
+async def test_the_ai_that_goes_on_talking_is_silent_once_somebody_is_briefed() -> None:
+    humans = {ANN: Human.declines(after=2), BOB: Human.accepts(after=9)}
+    async with simulate(humans=humans) as call:
+        transfer = WarmTransfer([ANN, BOB], ring="all", while_ringing="conversation")
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert call.caller.heard("hold-music")
+            await asyncio.sleep(1)
+            assert call.caller.talks_to(BOB)
+
+
+async def test_a_cancelled_run_ends_every_phone() -> None:
+    humans = {ANN: Human.no_answer(), BOB: Human(answer_after=1, script=[Wait(60)])}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            running = asyncio.create_task(WarmTransfer([ANN, BOB], ring="all").run(r.session))
+            await asyncio.sleep(5)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await asyncio.sleep(1)
+            assert not call.human(ANN).ringing
+            assert not call.human(BOB).on_the_line
+            assert call.caller.talks_to_ai
