@@ -75,7 +75,8 @@ class WarmTransfer(Transfer):
         ring_timeout: Seconds that a phone may ring; never longer than `max_hold`.
         ring: ``"in_order"``: one phone after the other. ``"all"``: all at once; each human who
             answers is briefed, and the first who accepts takes the call.
-        ring_next_after: Seconds after which the next phone rings too, while those before go on.
+        ring_next_after: Seconds after which the next phone rings too, while those before go on;
+            not while somebody who has answered is being briefed.
         briefing_timeout: Seconds from the answer until the human has to have decided.
         trunk_id: The outbound trunk. Default: the environment's ``LIVEKIT_SIP_OUTBOUND_TRUNK``.
         briefing: A BriefingAgent, of which each attempt gets a fresh one, or a factory of them.

@@ -119,7 +119,8 @@ class LiveAttempt:
         """Ring the phones of the offer; return the leg of the first whose `phone` returns.
 
         The others stop ringing, or are told that a colleague has taken the call, in the
-        background. A phone that is over is closed while the others go on.
+        background. A phone that is over is closed while the others go on. While somebody who has
+        answered is talked to, no further phone begins to ring.
 
         Args:
             phone: Rings one and returns once he can be joined with the caller.
@@ -134,12 +135,16 @@ class LiveAttempt:
         next_at = loop.time()
         try:
             while waiting or live:
-                while waiting and (not live or loop.time() >= next_at):
+                while waiting and (
+                    not live
+                    or (loop.time() >= next_at and not any(h.answered for h in live.values()))
+                ):
                     human = self.new_leg(waiting.popleft())
                     task = asyncio.ensure_future(_awaiting(phone(human)))
                     live[task] = human
                     next_at = loop.time() + self.offer.ring_next_after
-                pause = max(0.0, next_at - loop.time()) if waiting else None
+                more = waiting and loop.time() < next_at
+                pause = next_at - loop.time() if more else None
                 done, _ = await asyncio.wait(
                     live, timeout=pause, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -157,10 +162,8 @@ class LiveAttempt:
     def _look_at(self, done: dict[asyncio.Task[None], HumanLeg], others: bool) -> HumanLeg | None:
         """Return the leg that has won, if one has; the first that was rung, of several."""
         winner: HumanLeg | None = None
-        for task, human in sorted(done.items(), key=lambda item: self.legs.index(item[1])):
-            # Nobody here has cancelled it: code of the application has.
-            cancelled = RuntimeError("cancelled itself") if task.cancelled() else None
-            error = cancelled or task.exception()
+        ends = [(human, _failure(task)) for task, human in done.items()]
+        for human, error in sorted(ends, key=lambda end: self.legs.index(end[0])):
             if error is None:
                 winner = winner or human
                 continue
@@ -240,6 +243,11 @@ _PRECEDENCE = (
 def _precedence(human: HumanLeg) -> int:
     status = human.over.status if human.over is not None else None
     return _PRECEDENCE.index(status) if status in _PRECEDENCE else len(_PRECEDENCE)
+
+
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    # Nobody here has cancelled it: code of the application has.
+    return RuntimeError("cancelled itself") if task.cancelled() else task.exception()
 
 
 async def _awaiting(step: Awaitable[T]) -> T:

@@ -71,12 +71,15 @@ class BriefingLine:
             handle = speak(self._session, text, self._session.llm)
             if handle is None:
                 return
-            gone = self._human.broken
-            await asyncio.wait(
-                {asyncio.ensure_future(handle.wait_for_playout()), gone},
-                timeout=FAREWELL_LIMIT,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            gone = asyncio.ensure_future(self._human.left.wait())
+            try:
+                await asyncio.wait(
+                    {asyncio.ensure_future(handle.wait_for_playout()), gone},
+                    timeout=FAREWELL_LIMIT,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                gone.cancel()
         except Exception:
             logger.warning("the human could not be told goodbye", exc_info=True)
 

@@ -14,7 +14,7 @@ from livetransfer.routing.offer import Lease
 from livetransfer.status import TransferStatus
 
 from .endings import AttemptOver
-from .teardown import Teardown
+from .teardown import Teardown, keep
 
 __all__ = ["ANSWER_LIMIT", "HumanLeg"]
 
@@ -42,6 +42,7 @@ class HumanLeg:
         leg: The leg; it may not have been answered yet.
         destination: Whom it is for.
         broken: Done, with an AttemptOver, when the leg can be used no more.
+        left: Set when the human has hung up, or was.
         teardown: Closes what was opened for it.
         lease: The lease on the member, where there is one.
         stage: How far it has come: DIALLING, RINGING, BRIEFING or BRIDGING; None before.
@@ -57,6 +58,7 @@ class HumanLeg:
     leg: Leg
     destination: Destination
     broken: asyncio.Future[None]
+    left: asyncio.Event = field(default_factory=asyncio.Event)
     lease: Lease | None = None
     teardown: Teardown = field(default_factory=Teardown)
     stage: Phase | None = None
@@ -68,6 +70,7 @@ class HumanLeg:
     joined: bool = False
     over: AttemptOver | None = None
     _overdue: asyncio.TimerHandle | None = None
+    _closing: asyncio.Task[None] | None = None
 
     def breaks(self, over: AttemptOver) -> None:
         """Say why it can be used no more; the first reason counts."""
@@ -85,6 +88,7 @@ class HumanLeg:
                     ANSWER_LIMIT, self.breaks, AttemptOver(TransferStatus.FAILED, late)
                 )
         elif isinstance(event, LegLeft):
+            self.left.set()
             # Before the answer the dial itself says why.
             if self.answered or self.reached:
                 self.breaks(AttemptOver(TransferStatus.HUMAN_LEFT, event.reason or None))
@@ -101,18 +105,21 @@ class HumanLeg:
     async def close(self, status: TransferStatus | None = None) -> None:
         """Tell the human why, where he can hear it, then close what was opened for the leg.
 
+        Later calls wait for the first.
+
         Args:
             status: Why, where it is not what the leg itself ended with.
         """
+        if self._closing is None:
+            closing = asyncio.create_task(self._close(status), name="livetransfer-leg-end")
+            self._closing = keep(closing)
+        await asyncio.shield(self._closing)
+
+    async def _close(self, status: TransferStatus | None) -> None:
         if status is None and self.over is not None:
             status = self.over.status
         reason = _FAREWELLS.get(status) if status is not None else None
         say, self.say_farewell = self.say_farewell, None
-        if say is not None and reason is not None and not self._gone:
+        if say is not None and reason is not None and not self.left.is_set():
             await say(reason)
         await self.teardown.run()
-
-    @property
-    def _gone(self) -> bool:
-        error = self.broken.exception() if self.broken.done() else None
-        return isinstance(error, AttemptOver) and error.status is TransferStatus.HUMAN_LEFT

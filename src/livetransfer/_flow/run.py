@@ -200,7 +200,7 @@ class Run:
             release=self._claim.release,
             tell=call.tell,
             gone=self._who_left(human),
-            closing=(call.hold_line.stop, live.teardown.run, call.loose_ends.run),
+            closing=(call.hold_line.stop, live.close, call.loose_ends.run),
         )
         return replace(outcome_of(call, attempt), mode=mode, _end=watch.end)
 

@@ -53,7 +53,7 @@ async def test_all_ring_at_once_and_the_first_who_accepts_wins() -> None:
 
 
 async def test_one_who_is_being_briefed_hears_that_a_colleague_has_taken_it() -> None:
-    slow = Human(answer_after=1, script=[Wait(60)])
+    slow = Human(ring=1, script=[Wait(60)])
     async with simulate(humans={ANN: slow, BOB: Human.accepts(after=3)}) as call:
         async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
             r.ask()
@@ -87,9 +87,7 @@ async def test_all_decline_and_the_policy_is_asked_once() -> None:
 
     humans = {ANN: Human.declines(after=1), BOB: Human.busy(), CID: Human.declines(after=3)}
     async with simulate(humans=humans) as call:
-        transfer = WarmTransfer(
-            [ANN, BOB, CID], ring="all", fallback=policy, on_event=told.append
-        )
+        transfer = WarmTransfer([ANN, BOB, CID], ring="all", fallback=policy, on_event=told.append)
         async with rig(call, transfer.run) as r:
             r.ask()
             outcome = await r.outcome()
@@ -101,7 +99,7 @@ async def test_all_decline_and_the_policy_is_asked_once() -> None:
 
 
 async def test_the_caller_leaves_and_all_stop() -> None:
-    humans = {ANN: Human.no_answer(), BOB: Human(answer_after=1, script=[Wait(60)])}
+    humans = {ANN: Human.no_answer(), BOB: Human(ring=1, script=[Wait(60)])}
     async with simulate(humans=humans) as call:
         async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
             r.ask()
@@ -119,7 +117,7 @@ async def test_the_caller_leaves_and_all_stop() -> None:
 
 
 async def test_two_who_accept_in_the_same_instant() -> None:
-    both = {n: Human(answer_after=1, script=[Wait(3), Press("1"), Wait(60)]) for n in (ANN, BOB)}
+    both = {n: Human(ring=1, script=[Wait(3), Press("1"), Wait(60)]) for n in (ANN, BOB)}
     async with simulate(humans=both) as call:
         async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
             r.ask()
@@ -127,7 +125,7 @@ async def test_two_who_accept_in_the_same_instant() -> None:
             assert outcome.bridged
             assert sorted(statuses(outcome.attempts).values()) == ["answered_elsewhere", "bridged"]
             await asyncio.sleep(6)
-            lost = next(a for a in outcome.attempts if not a.status.value == "bridged")
+            lost = next(a for a in outcome.attempts if a.status.value != "bridged")
             assert lost.destination is not None
             loser = call.human(lost.destination.address)
             assert "colleague has just taken" in " ".join(h.text for h in loser.heard("briefing"))
@@ -157,8 +155,8 @@ async def test_the_next_phone_does_not_wait_for_one_that_is_busy() -> None:
 
 
 async def test_retry_rings_those_whom_it_may_help() -> None:
-    humans = {ANN: Human.declines(after=1), BOB: [Human.busy(), Human.accepts(after=1)]}
-    async with simulate(humans=humans) as call:
+    bob = [Human.busy(), Human.accepts(after=1)]
+    async with simulate(humans={ANN: Human.declines(after=1), BOB: bob}) as call:
         transfer = WarmTransfer(
             [ANN, BOB],
             ring="all",
@@ -198,7 +196,7 @@ async def test_the_ai_that_goes_on_talking_is_silent_once_somebody_is_briefed() 
 
 
 async def test_a_cancelled_run_ends_every_phone() -> None:
-    humans = {ANN: Human.no_answer(), BOB: Human(answer_after=1, script=[Wait(60)])}
+    humans = {ANN: Human.no_answer(), BOB: Human(ring=1, script=[Wait(60)])}
     async with simulate(humans=humans) as call:
         async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
             running = asyncio.create_task(WarmTransfer([ANN, BOB], ring="all").run(r.session))
