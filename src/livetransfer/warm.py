@@ -219,6 +219,7 @@ class _Warm:
             self._loose = True
             call.loose_ends.push("summary and introduction", self.aclose)
         human = await attempt.race(partial(self._phone, attempt))
+        human.hush()
         if self._held is not None:
             await attempt.guard(awaiting(asyncio.shield(self._held)), human=human)
         mode = await bridge(attempt, human)
@@ -235,7 +236,7 @@ class _Warm:
         await dial(attempt, human)
         await self._hold_at_the_answer(attempt, line)
         attempt.has_come_to(human, Phase.BRIEFING)
-        human.say_farewell = line.farewell
+        human.say_farewell, human.hush = line.farewell, line.hush
         try:
             verdict = await self._brief(attempt, human, line, ready)
         except AttemptOver:
@@ -243,7 +244,6 @@ class _Warm:
             raise
         if verdict.kind != "accepted":
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
-        line.hush()
 
     def _new_agent(self, attempt: LiveAttempt) -> BriefingAgent:
         try:

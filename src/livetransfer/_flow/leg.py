@@ -48,6 +48,7 @@ class HumanLeg:
         stage: How far it has come: DIALLING, RINGING, BRIEFING or BRIDGING; None before.
         on_key: Called with each key that the human presses.
         say_farewell: Tells the human why the line is about to be closed, while he can hear it.
+        hush: Silences whoever talks to the human, who is about to be joined.
         keep: Takes back that the teardown hangs it up.
         answered: Whether the phone was answered.
         reached: Whether the leg can be talked to.
@@ -64,6 +65,7 @@ class HumanLeg:
     stage: Phase | None = None
     on_key: Callable[[str], None] | None = None
     say_farewell: Callable[[Farewell], Awaitable[None]] | None = None
+    hush: Callable[[], None] = _nothing
     keep: Callable[[], None] = _nothing
     answered: bool = False
     reached: bool = False
