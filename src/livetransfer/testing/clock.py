@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,10 +13,19 @@ __all__ = ["Clock", "virtual_time"]
 
 _THREAD_GRACE = 1.0
 """Real seconds that a job in a thread may take before time passes at its real speed."""
+_WARPED = "_livetransfer_warped"
+"""The attribute of a loop whose time has been virtual: it goes on from there, not backwards."""
 _FAR = 24 * 3600.0
 """Seconds: the longest that an event loop waits at a time (asyncio's MAXIMUM_SELECT_TIMEOUT)."""
 _BUSY_STEPS = 50_000
 """Turns of the loop with no pause, after which each costs time: a busy loop must not hang."""
+
+
+START = 1000.0
+"""Seconds: where virtual time begins, on every machine. A sum of floats depends on it."""
+
+START_VARIABLE = "LIVETRANSFER_VIRTUAL_START"
+"""An environment variable that moves `START`: what a test says must not depend on it."""
 
 
 class Clock:
@@ -69,9 +79,18 @@ class _Warp:
 
     def install(self) -> None:
         self._now = self._loop.time()
+        if not getattr(self._loop, _WARPED, False):
+            setattr(self._loop, _WARPED, True)
+            self._move_to(float(os.environ.get(START_VARIABLE, START)))
         self._loop.time = self._time
         self._loop.run_in_executor = self._run_in_executor
         self._selector.select = self._wait
+
+    def _move_to(self, start: float) -> None:
+        """Begin at `start`; the timers that are set already stay as far away as they are."""
+        for timer in self._loop._scheduled:
+            timer._when += start - self._now
+        self._now = start
 
     def uninstall(self) -> None:
         del self._selector.select
@@ -135,7 +154,8 @@ async def virtual_time() -> AsyncIterator[Clock]:
     as ``time.time()``, is untouched, and so is real I/O: with nothing but a socket to wait for
     and a timer pending, the timer wins.
 
-    Uses may nest. Afterwards the loop's time goes on from where it is, at its real speed.
+    It begins at the same instant on every machine. Uses may nest. Afterwards the loop's time goes
+    on from where it is, at its real speed.
 
     Yields:
         The clock.

@@ -149,3 +149,19 @@ def test_a_loop_of_another_kind_is_refused() -> None:
 
     with pytest.raises(RuntimeError, match="uvloop"):
         clock_module._Warp(Loop())  # type: ignore[arg-type]
+
+
+async def test_it_begins_at_the_same_instant_on_every_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIVETRANSFER_VIRTUAL_START", "5000")
+    loop = asyncio.get_running_loop()
+    set_before = asyncio.create_task(asyncio.sleep(3))
+    await asyncio.sleep(0)
+    async with virtual_time() as clock:
+        assert clock.start == 5000.0
+        await set_before
+        assert clock.elapsed == pytest.approx(3, abs=0.05)
+    async with virtual_time() as clock:
+        assert clock.start >= 5002.9  # never backwards, for one loop
+    assert loop.time() >= 5002.9
