@@ -18,7 +18,6 @@ from .errors import (
     ReferFailed,
     SealFailed,
     TransferError,
-    TransferFailed,
     TransferInProgressError,
     UnknownDestinationError,
 )
@@ -37,7 +36,7 @@ from .events import (
 )
 from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
 from .hold import HoldMusicPlayer
-from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
+from .outcome import Attempt, CallEnd, EndedBy, TransferFailed, TransferOutcome
 from .routing.router import Router, RouteRequest
 from .status import TransferStatus
 from .warm import WarmTransfer

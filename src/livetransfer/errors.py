@@ -11,7 +11,7 @@ What the network answers (busy, declined, no answer) is not an error but a
     ├── ConfigurationError (also a ValueError)     an option is missing or contradicts another
     ├── CallerNotFoundError                        nobody, or too many, to transfer
     ├── TransferInProgressError                    a transfer of this call is already running
-    ├── TransferFailed                             raised by TransferOutcome.raise_for_status()
+    ├── TransferFailed (in `outcome`)              raised by TransferOutcome.raise_for_status()
     ├── WarmTransferError (also a ToolError)       a WarmTransferTask did not succeed
     └── CallControlError                           the telephony refused or failed
         ├── DialFailed
@@ -22,13 +22,9 @@ What the network answers (busy, declined, no answer) is not an error but a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from livekit.agents import ToolError
 
-if TYPE_CHECKING:
-    from .outcome import TransferOutcome
-    from .status import TransferStatus
+from .status import TransferStatus
 
 __all__ = [
     "BridgeFailed",
@@ -41,7 +37,6 @@ __all__ = [
     "ReferFailed",
     "SealFailed",
     "TransferError",
-    "TransferFailed",
     "TransferInProgressError",
     "UnknownDestinationError",
 ]
@@ -111,18 +106,6 @@ class TransferInProgressError(TransferError, ToolError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self._message = message  # what a ToolError tells the model
-
-
-class TransferFailed(TransferError):
-    """A transfer did not succeed and [`raise_for_status`][livetransfer.TransferOutcome] was called.
-
-    Attributes:
-        outcome: The outcome, with all it knows.
-    """
-
-    def __init__(self, outcome: TransferOutcome) -> None:
-        self.outcome = outcome
-        super().__init__(str(outcome))
 
 
 class CallControlError(TransferError):

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from .answer_class import AnswerClass
 from .control import BridgeMode
 from .destination import Destination
-from .errors import TransferFailed
+from .errors import TransferError
 from .status import RETRYABLE, TransferStatus
 
-__all__ = ["Attempt", "CallEnd", "EndedBy", "TransferOutcome"]
+__all__ = ["Attempt", "CallEnd", "EndedBy", "TransferFailed", "TransferOutcome"]
 
 
 class EndedBy(str, Enum):
@@ -219,3 +219,15 @@ class TransferOutcome:
         if self.caller_present:
             text += " " + _WITH_YOU + _ADVICE.get(self.status, _DEFAULT_ADVICE)
         return text
+
+
+class TransferFailed(TransferError):
+    """A transfer did not succeed and [`raise_for_status`][livetransfer.TransferOutcome] was called.
+
+    Attributes:
+        outcome: The outcome, with all it knows.
+    """
+
+    def __init__(self, outcome: TransferOutcome) -> None:
+        self.outcome = outcome
+        super().__init__(str(outcome))

@@ -19,10 +19,10 @@ from ._flow.course import Ring
 from ._flow.endings import AttemptOver
 from ._flow.introduction import Introduction
 from ._flow.leg import HumanLeg
-from ._flow.teardown import keep
 from ._flow.transfer import Transfer
 from ._flow.user_code import CodeFailed, ask, ask_now
 from ._flow.verbs import awaiting, bridge, dial
+from ._tasks import keep
 from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from .briefing.summary import transcript
 from .control import BridgeMode

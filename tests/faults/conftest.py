@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from livetransfer._flow import hold_line, teardown
+from livetransfer._flow import hold_line
+from livetransfer._tasks import kept
 
 GRACE = 0.2
 """Real seconds for the last turns of the loop."""
@@ -47,7 +48,7 @@ def _left(before: set[asyncio.Task[object]]) -> list[str]:
         for task in asyncio.all_tasks()
         if task not in before and task is not me and _ours(task)
     ]
-    left += [f"kept: {task!r}" for task in teardown._kept if not task.done()]
+    left += [f"kept: {task!r}" for task in kept()]
     left += [f"a tail of {tail!r}" for tail in hold_line._tails.values()]
     return left
 

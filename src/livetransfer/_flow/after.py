@@ -8,13 +8,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
+from livetransfer._tasks import keep
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
 from livetransfer.events import CallEnded
 from livetransfer.outcome import CallEnd, EndedBy
 
 from .caller_session import CallerSession
 from .hang_up import HangUps
-from .teardown import keep
 from .telling import Telling
 
 __all__ = ["After", "Watch"]

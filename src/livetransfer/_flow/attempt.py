@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent, Leg, LegRinging
 from livetransfer.destination import Destination
 from livetransfer.phases import TABLE, Phase
@@ -20,7 +21,7 @@ from .call import Call
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
 from .leg import HumanLeg
-from .teardown import Teardown, keep
+from .teardown import Teardown
 
 __all__ = ["LiveAttempt", "TransferProtocol"]
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.events import AttemptEnded, HookFailed, OfferMade, WaitingInQueue
 from livetransfer.fallback.policy import (
@@ -30,7 +31,6 @@ from .course import Course
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
 from .reporting import nobody, record
-from .teardown import keep
 from .user_code import CodeFailed, ask, ask_now
 
 __all__ = ["Attempts", "GivenUp"]

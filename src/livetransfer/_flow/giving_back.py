@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from livetransfer._tasks import keep
 from livetransfer.fallback.policy import HangUp, ReturnToAgent
 from livetransfer.outcome import TransferOutcome
 from livetransfer.phases import Phase
@@ -13,7 +14,6 @@ from .call import LAST_SENTENCE_LIMIT, Call
 from .hang_up import WITHIN
 from .hold_line import TAIL_LIMIT
 from .reporting import timings
-from .teardown import keep
 
 __all__ = ["GivingBack"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from livetransfer._tasks import keep
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg
-
-from .teardown import keep
 
 __all__ = ["WITHIN", "HangUps"]
 

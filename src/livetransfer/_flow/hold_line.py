@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from livekit.agents import AgentSession
 from livekit.agents.tts import TTS
 
+from livetransfer._tasks import keep
 from livetransfer.control import AudioSink, CallControl
 from livetransfer.hold import (
     ComfortFailed,
@@ -23,7 +24,6 @@ from livetransfer.hold import (
 )
 
 from .caller_session import CallerSession
-from .teardown import keep
 
 __all__ = ["TAIL_LIMIT", "HoldLine"]
 

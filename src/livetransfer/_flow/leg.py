@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from livetransfer._tasks import keep
 from livetransfer.briefing.agent import Farewell
 from livetransfer.control import ControlEvent, KeyPressed, Leg, LegAnswered, LegLeft, SealBroken
 from livetransfer.destination import Destination
@@ -14,7 +15,7 @@ from livetransfer.routing.offer import Lease
 from livetransfer.status import TransferStatus
 
 from .endings import AttemptOver
-from .teardown import Teardown, keep
+from .teardown import Teardown
 
 __all__ = ["ANSWER_LIMIT", "HumanLeg"]
 

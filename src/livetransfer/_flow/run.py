@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
 from livetransfer.events import TransferEnded
@@ -25,7 +26,6 @@ from .endings import AttemptOver, Stopped
 from .giving_back import GivingBack
 from .leg import HumanLeg
 from .reporting import outcome_by, outcome_of
-from .teardown import keep
 
 __all__ = ["Run", "RunOptions"]
 

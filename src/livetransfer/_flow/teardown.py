@@ -8,42 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["Teardown", "finish", "keep"]
+from livetransfer._tasks import finish, keep
+
+__all__ = ["Teardown"]
 
 logger = logging.getLogger("livetransfer")
 
 LAST = 1.0
 """Seconds of the total that are left for the step that waits for the others."""
-
-_kept: set[asyncio.Future[Any]] = set()
-
-
-def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
-    """Hold a reference to `task` until it is done, and log what it raises."""
-    _kept.add(task)
-    task.add_done_callback(_forget)
-    return task
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    _kept.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("a background step failed", exc_info=error)
-
-
-async def finish(task: asyncio.Future[Any]) -> None:
-    """Wait for `task` to be done, whatever happens to the waiter; then pass on a cancellation.
-
-    What the task itself raises is not raised here.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 class Teardown:
@@ -107,20 +79,22 @@ class Teardown:
         for task, name in pending.items():
             if not task.done():
                 task.cancel()
-                _kept.add(task)
-                task.add_done_callback(_kept.discard)
+                keep(task)
                 logger.warning("a teardown step did not end in time", extra={"step": name})
             elif not task.cancelled() and (failure := task.exception()) is not None:
                 logger.warning("a teardown step failed", extra={"step": name}, exc_info=failure)
 
 
 async def _bounded(step: Awaitable[Any], seconds: float, name: str) -> None:
-    task = asyncio.ensure_future(step)
+    task = asyncio.ensure_future(_awaiting(step))
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if done:
         task.result()
         return
     task.cancel()
-    _kept.add(task)
-    task.add_done_callback(_kept.discard)
+    keep(task)
     raise TimeoutError(f"{name} not done after {seconds:g} s")
+
+
+async def _awaiting(step: Awaitable[Any]) -> Any:
+    return await step

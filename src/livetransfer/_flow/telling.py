@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from livetransfer._tasks import keep
 from livetransfer.events import TransferEvent
 
-from .teardown import keep
 from .user_code import CodeFailed, ask
 
 __all__ = ["LISTENER_LIMIT", "Telling"]

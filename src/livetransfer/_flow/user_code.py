@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from .teardown import keep
+from livetransfer._tasks import keep
 
 __all__ = ["CodeFailed", "ask", "ask_now"]
 

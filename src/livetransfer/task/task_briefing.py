@@ -14,7 +14,7 @@ from livekit.agents.llm import LLM, ChatContext, RealtimeModel, Tool, Toolset
 from livekit.agents.llm.chat_context import Instructions
 from livekit.agents.tts import TTS
 
-from livetransfer._flow.teardown import keep
+from livetransfer._tasks import keep
 from livetransfer.briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from livetransfer.briefing.summary import transcript, written
 

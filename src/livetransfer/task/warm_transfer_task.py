@@ -33,7 +33,7 @@ from livekit.agents.voice.turn import TurnDetectionMode
 from livekit.protocol.sip import SIPOutboundConfig
 
 from livetransfer._flow.caller_session import session_of
-from livetransfer._flow.teardown import finish, keep
+from livetransfer._tasks import finish, keep
 from livetransfer.briefing.agent import BriefingAgent, Verdict, decision
 from livetransfer.events import Phase, PhaseChanged, TransferEvent
 from livetransfer.outcome import TransferOutcome

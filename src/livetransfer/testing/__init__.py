@@ -14,6 +14,7 @@ With `call.attach(session)` the caller also hears what the AI says, and the AI w
 from __future__ import annotations
 
 from .clock import Clock, virtual_time
+from .exchange import Latency, Verb
 from .faults import Faults
 from .models import Reply, Request, Rules, Script, ScriptedLLM, ScriptedTTS, ToolCall
 from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
@@ -22,7 +23,6 @@ from .people import Caller, Phone, Ring
 from .realtime import ScriptedRealtimeModel
 from .sim_control import SimControl
 from .simulation import Refer, Simulation, simulate
-from .switch import Latency, Verb
 from .tape import Heard
 
 __all__ = [

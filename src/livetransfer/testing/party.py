@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import soundfile
 
 from livetransfer.control import KeyPressed
 
+from .exchange import Exchange
 from .parties import Say
 from .sounds import RATE, Samples, mono, speech_seconds
 from .tape import Heard
-
-if TYPE_CHECKING:
-    from .switch import Switch
 
 __all__ = ["Party"]
 
@@ -34,7 +32,7 @@ class Party:
         keys: What was pressed towards this party, over all its calls.
     """
 
-    def __init__(self, simulation: Switch, name: str, address: str, pitch: float) -> None:
+    def __init__(self, simulation: Exchange, name: str, address: str, pitch: float) -> None:
         self._simulation = simulation
         self._pitch = pitch
         self.name = name

@@ -6,17 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from livetransfer.control import KeyPressed, Leg, LegAnswered, LegLeft, LegRinging
 from livetransfer.errors import DialFailed
 from livetransfer.status import TransferStatus, status_for_sip
 
+from .exchange import Exchange
 from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
 from .party import Party
-
-if TYPE_CHECKING:
-    from .switch import Switch
 
 __all__ = ["Caller", "Phone", "Ring"]
 
@@ -29,7 +26,7 @@ class Caller(Party):
         referred_to: Where a REFER sent it, or None.
     """
 
-    def __init__(self, simulation: Switch, address: str) -> None:
+    def __init__(self, simulation: Exchange, address: str) -> None:
         super().__init__(simulation, "caller", address, pitch=210.0)
         self.leg = Leg("caller")
         self.referred_to: str | None = None
@@ -100,7 +97,7 @@ class Phone(Party):
         rings: Every call to it, in order.
     """
 
-    def __init__(self, simulation: Switch, address: str, scripts: Sequence[Human]) -> None:
+    def __init__(self, simulation: Exchange, address: str, scripts: Sequence[Human]) -> None:
         super().__init__(simulation, address, address, pitch=130.0)
         self.scripts = list(scripts)
         self.rings: list[Ring] = []

@@ -23,7 +23,8 @@ from .sim_conversation import SimConversation, SimSink
 from .sim_refer import refer
 
 if TYPE_CHECKING:
-    from .switch import Switch, Verb
+    from .exchange import Verb
+    from .switchboard import Switchboard
 
 __all__ = ["SimControl"]
 
@@ -37,7 +38,7 @@ class SimControl:
         closed: Whether it was closed.
     """
 
-    def __init__(self, simulation: Switch, session: AgentSession[Any]) -> None:
+    def __init__(self, simulation: Switchboard, session: AgentSession[Any]) -> None:
         self.simulation = simulation
         self.session = session
         self.closed = False

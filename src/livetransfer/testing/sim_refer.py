@@ -10,7 +10,7 @@ from livetransfer.errors import ReferFailed
 from livetransfer.status import TransferStatus, status_for_sip
 
 if TYPE_CHECKING:
-    from .switch import Switch
+    from .switchboard import Switchboard
 
 __all__ = ["refer"]
 
@@ -22,7 +22,7 @@ _REFUSALS = {
 """Code, phrase, and whether the target itself answered (a NOTIFY says so)."""
 
 
-async def refer(switch: Switch, leg: Leg, address: str, timeout: float) -> None:
+async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> None:
     """Do what `Switch.refer` says about a REFER of `leg` to `address`.
 
     Raises:
@@ -53,7 +53,7 @@ async def refer(switch: Switch, leg: Leg, address: str, timeout: float) -> None:
     switch.later(0.05, lambda: _referred(switch, leg, address))
 
 
-def _referred(switch: Switch, leg: Leg, address: str) -> None:
+def _referred(switch: Switchboard, leg: Leg, address: str) -> None:
     how = f"referred to {address}"
     if leg.identity != switch.caller.leg.identity:
         switch.end_leg(leg.identity, how)

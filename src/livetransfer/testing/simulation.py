@@ -13,12 +13,13 @@ from livetransfer.control import BridgeMode, SealBroken, current_control
 
 from . import clock as _clock
 from .clock import Clock
+from .ear import Ear
+from .exchange import Latency
 from .parties import Human
 from .people import Phone
 from .session_io import SessionVoice, SimAudioInput, has_voice
 from .sim_control import SimControl
-from .sim_conversation import Ear
-from .switch import Latency, Switch
+from .switch import Switch
 
 __all__ = ["Refer", "Simulation", "simulate"]
 

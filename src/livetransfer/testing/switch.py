@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from livetransfer.control import BridgeMode, CallLost, ControlEvent
 from livetransfer.destination import Destination
@@ -14,55 +13,20 @@ from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
 from .clock import Clock
+from .ear import Ear
+from .exchange import Latency, Verb
 from .faults import Faults
 from .parties import Human
 from .party import Party
 from .people import Caller, Phone
 from .scripts import Scripts
-from .sim_conversation import Ear
+from .sim_control import SimControl
 from .sounds import Sound
 from .tape import Tape
 
-if TYPE_CHECKING:
-    from .sim_control import SimControl
-
-__all__ = ["Latency", "Switch", "Verb"]
+__all__ = ["Switch"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Latency:
-    """How long the simulated network takes.
-
-    Attributes:
-        rpc: Seconds that each verb takes before it acts.
-        dial_setup: Seconds from a dial to the ringing.
-        refer: Seconds from a REFER to its final answer.
-    """
-
-    rpc: float = 0.005
-    dial_setup: float = 0.05
-    refer: float = 0.5
-
-
-@dataclass
-class Verb:
-    """One call of a verb of a control.
-
-    Attributes:
-        name: The verb.
-        args: What it was given.
-        at: When, in seconds since the simulation began.
-        ended: When it was over, or None.
-        error: What it raised, cancellation included, or None.
-    """
-
-    name: str
-    args: Mapping[str, Any]
-    at: float
-    ended: float | None = None
-    error: BaseException | None = None
 
 
 class Switch(Scripts):
