@@ -16,7 +16,7 @@ from .find_caller import find_caller, find_room, made_anew, only_party
 from .joining import Bridge, choose
 from .livekit_control import LiveKitControl
 from .repair import repair_room
-from .room_events import RoomEvents
+from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 
 __all__ = ["Bridge", "LiveKitControl", "connect", "only_party", "open_room_audio", "repair_room"]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
+from livetransfer._livekit.source_sink import SourceSink
 from livetransfer.control import AudioSink
 from livetransfer.errors import CallControlError
-from livetransfer.hold.play.source_sink import SourceSink
 from livetransfer.status import TransferStatus
 
 from .track_permissions import TrackPermissions

@@ -11,8 +11,8 @@ from livetransfer.errors import ConfigurationError
 
 from .consult_room.room import ConsultRoom
 from .leg_room import Place
-from .room_events import RoomEvents
 from .shared_room.room import SharedRoom
+from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 
 __all__ = ["Bridge", "Joining", "choose", "is_cloud"]

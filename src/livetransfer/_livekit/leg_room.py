@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from livekit import rtc
 
-from .room_events import RoomEvents
+from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 
 __all__ = ["Place"]

@@ -20,9 +20,9 @@ from .audio import open_sink
 from .earshot import Earshot
 from .joining import Joining
 from .repair import Repair
-from .room_events import RoomEvents
 from .signalling.dtmf import send_keys
 from .signalling.refer_request import refer
+from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 from .tasks import Tasks, finish
 

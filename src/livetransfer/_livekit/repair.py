@@ -12,7 +12,7 @@ from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import marks
 from .consult_room.side_room import is_beside
-from .room_events import RoomEvents
+from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 from .tasks import Tasks, logger
 from .track_permissions import TrackPermissions

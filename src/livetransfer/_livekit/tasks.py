@@ -47,14 +47,14 @@ class Tasks:
             await asyncio.wait(late, timeout=1.0)
 
 
-def outlive(work: Coroutine[Any, Any, None], name: str) -> None:
+def outlive(work: Coroutine[Any, Any, object], name: str) -> None:
     """Run `work`, which is bounded by itself, also after the object that began it was closed."""
-    task = asyncio.create_task(work, name=f"livetransfer-{name}")
+    task: asyncio.Task[object] = asyncio.create_task(work, name=f"livetransfer-{name}")
     _outliving.add(task)
     task.add_done_callback(_ended)
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _ended(task: asyncio.Task[object]) -> None:
     _outliving.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.warning("%s ended with an error: %s", task.get_name(), type(error).__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from livetransfer._livekit.source_sink import SourceSink
+
 from .play.comfort_lines import Comfort, Held
 from .play.handle import PlayHandle
 from .play.hold_events import (
@@ -13,7 +15,6 @@ from .play.hold_events import (
     HoldSourceReady,
 )
 from .play.player import HoldMusicPlayer
-from .play.source_sink import SourceSink
 from .sound.samples import AudioError
 from .sources.builtin import BUILTIN
 from .sources.fetch import FetchLimits

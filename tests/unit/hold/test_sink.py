@@ -169,7 +169,7 @@ async def test_in_a_room_it_knows_to_the_piece_what_was_heard(
     """Else there is a click where music ends or pauses, and the end of words is cut off."""
     async with virtual_time() as clock:
         watch = SimpleNamespace(monotonic=lambda: clock.now)
-        monkeypatch.setattr("livetransfer.hold.play.source_sink.time", watch)
+        monkeypatch.setattr("livetransfer._livekit.source_sink.time", watch)
         for phase in (0.0, 0.0017, 0.005, 0.0093):
             source = TickingSource(phase, queue_ms)
             sink = in_a_room(source, queue_ms, name)

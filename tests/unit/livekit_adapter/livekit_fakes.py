@@ -12,7 +12,7 @@ from typing import Any
 from livekit import rtc
 from livekit.protocol import models as proto_models
 
-from livetransfer._livekit.room_events import RoomEvents
+from livetransfer._livekit.signalling.room_events import RoomEvents
 
 
 @dataclass

@@ -9,10 +9,10 @@ import pytest
 from livekit import rtc
 from livekit.protocol import models as proto_models
 
-from livetransfer._livekit import room_events as events_module
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.shared_room.room import SharedRoom
 from livetransfer._livekit.shared_room.seal import Seal
+from livetransfer._livekit.signalling import room_events as events_module
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer.control import LegLeft, SealBroken
 from livetransfer.destination import Destination
 

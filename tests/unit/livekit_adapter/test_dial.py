@@ -9,9 +9,9 @@ import pytest
 from livekit.api.twirp_client import ServerError, SipCallError
 from livekit.protocol import sip as proto_sip
 
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.signalling import dial as dial_module
 from livetransfer._livekit.signalling.dial import Dial
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.tasks import Tasks
 from livetransfer.errors import DialFailed
 from livetransfer.status import TransferStatus as S

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from livekit.api.twirp_client import ServerError
 
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.shared_room.seal import Seal
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer.control import ControlEvent, SealBroken
 from livetransfer.errors import SealFailed
 

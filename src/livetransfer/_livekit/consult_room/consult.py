@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.signalling.classify import Fault, bridge_failed, classify
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, logger
 from livetransfer.control import (

@@ -17,7 +17,7 @@ from typing import Any
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
-from livetransfer._livekit.room_events import RoomEvents
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.tasks import Tasks
 from livetransfer._livekit.track_permissions import TrackPermissions
 from livetransfer.control import CallLost, ControlEvent, LegLeft

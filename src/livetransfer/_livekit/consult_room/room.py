@@ -7,19 +7,17 @@ is relayed through this process until the call ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from livetransfer._livekit import marks
 from livetransfer._livekit.leg_room import Place
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.second_connection import RoomConversation
 from livetransfer._livekit.shared_room.room import SharedRoom
 from livetransfer._livekit.signalling.classify import Fault, bridge_failed
 from livetransfer._livekit.signalling.dial import Dial, hang_up
 from livetransfer._livekit.signalling.dial_request import complete, dial_request
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
-from livetransfer._livekit.tasks import Tasks, finish, logger
+from livetransfer._livekit.tasks import Tasks, finish, logger, outlive
 from livetransfer.control import BridgeMode, Conversation, Leg
 from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError, DialFailed
@@ -33,8 +31,6 @@ HANG_UP = 3.0
 CLOSE = 12.0
 # After the move, seconds between what makes sure that both subscribe.
 AGAIN = (0.1, 0.3, 0.6, 1.0)
-
-_outliving: set[asyncio.Task[object]] = set()
 
 
 class ConsultRoom:
@@ -191,7 +187,8 @@ class ConsultRoom:
         for consult in carried:
             del self._consults[consult.identity]
             consult.side.events.be_quiet()
-            _outlive(self._leave_after(consult, self._wire.elsewhere(self._wire.room_name)))
+            own = self._wire.elsewhere(self._wire.room_name)
+            outlive(self._leave_after(consult, own), "relay-to-the-end")
 
     async def aclose(self) -> None:
         """Release what this holds, first of all what the caller hears.
@@ -205,7 +202,7 @@ class ConsultRoom:
         going = []
         for consult in self._consults.values():
             if consult.relay is not None and not consult.relay.ended.done():
-                _outlive(consult.outlive())
+                outlive(consult.outlive(), "relay-to-the-end")
             else:
                 going.append(consult.aclose())
         self._consults.clear()
@@ -245,10 +242,3 @@ class ConsultRoom:
         consult = self._consults.pop(identity, None)
         if consult is not None:
             self._tasks.start(consult.aclose(), "close-consult-room")
-
-
-def _outlive(work: Coroutine[Any, Any, object]) -> None:
-    """Run to its end what belongs to the call, not to the control."""
-    task = asyncio.create_task(work, name="livetransfer-relay-to-the-end")
-    _outliving.add(task)
-    task.add_done_callback(_outliving.discard)

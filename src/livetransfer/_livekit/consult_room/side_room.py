@@ -9,8 +9,8 @@ import weakref
 from livekit import rtc
 from livekit.agents import get_job_context
 
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.signalling.classify import classify
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, finish, logger
 from livetransfer.errors import CallControlError

@@ -9,11 +9,11 @@ import asyncio
 
 from livetransfer._livekit import marks
 from livetransfer._livekit.leg_room import Place
-from livetransfer._livekit.room_events import RoomEvents
 from livetransfer._livekit.second_connection import RoomConversation
 from livetransfer._livekit.signalling.classify import Fault, bridge_failed, classify
 from livetransfer._livekit.signalling.dial import Dial, hang_up, pursue
 from livetransfer._livekit.signalling.dial_request import complete, dial_request
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, finish, logger, outlive
 from livetransfer.control import BridgeMode, Conversation, Leg

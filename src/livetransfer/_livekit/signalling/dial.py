@@ -10,7 +10,7 @@ from typing import Any
 from livekit import rtc
 from livekit.protocol import sip as proto_sip
 
-from livetransfer._livekit.room_events import CALL_STATUS, RoomEvents
+from livetransfer._livekit.signalling.room_events import CALL_STATUS, RoomEvents
 from livetransfer._livekit.tasks import Tasks, logger, outlive
 from livetransfer.control import CallLost, ControlEvent, LegAnswered, LegLeft
 from livetransfer.status import TransferStatus

@@ -8,7 +8,7 @@ from typing import Any
 
 from livekit.protocol import sip as proto_sip
 
-from livetransfer._livekit.room_events import RoomEvents
+from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.tasks import Tasks
 from livetransfer.control import CallLost, ControlEvent, LegLeft
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from livetransfer.hold.sound.loop import LoopReader, same_ahead
+from livetransfer.hold.sound.reader import MAX_FRAME, Reader
 from livetransfer.hold.sources.clips import SYNTHESISED, builtin_clip
 from livetransfer.hold.sources.fetch import Fetcher
 from livetransfer.hold.sources.opening import Opening, open_track
@@ -15,8 +16,7 @@ from livetransfer.hold.sources.program import Track, Url
 from livetransfer.hold.sources.stream import StreamOpening
 
 from .hold_events import HoldSourceFailed, HoldSourceLate, HoldSourceReady
-from .mixer import Deck, Reader
-from .output import MAX_FRAME
+from .mixer import Deck
 from .settings import Settings
 
 __all__ = ["Director"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from livetransfer.hold.sound.reader import Reader
 from livetransfer.hold.sound.samples import Samples
 
-__all__ = ["Deck", "Line", "Ramp", "Reader"]
+__all__ = ["Deck", "Line", "Ramp"]
 
 Gain = float | npt.NDArray[np.float32]
 
@@ -21,16 +21,6 @@ LEAD_IN = 0.25
 
 LEAD_OUT = 0.6
 """Seconds in which it comes back after a line."""
-
-
-class Reader(Protocol):
-    """Where music comes from, sample by sample."""
-
-    def read(self, count: int) -> Samples:
-        """Return the next `count` samples; not to be written to."""
-
-    def rewind(self, count: int) -> None:
-        """Go back by `count` samples, as far as that is possible."""
 
 
 class Ramp:

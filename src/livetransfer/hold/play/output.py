@@ -12,25 +12,20 @@ import numpy as np
 from livekit import rtc
 
 from livetransfer.control import AudioSink
+from livetransfer.hold.sound.reader import MAX_CAPACITY, MAX_FRAME
 from livetransfer.hold.sound.samples import Samples
 
-__all__ = ["MAX_CAPACITY", "MAX_FRAME", "Output"]
+__all__ = ["Output"]
 
 SHARE = 0.5
 """Of a sink's capacity, written at a time. Each write costs a round trip through the FFI, whatever
 its size; what is left in the queue by then covers an event loop that is busy with other things."""
-
-MAX_FRAME = 0.4
-"""Seconds written at a time at most."""
 
 CAPACITY = 0.4
 """Seconds that are queued at most in a sink that does not say how much it takes without waiting.
 
 What is left of it when the next frame is written is how long the event loop may be busy with
 other things before the caller hears a gap."""
-
-MAX_CAPACITY = 1.0
-"""Seconds that are queued at most in any sink: what is queued cannot be spoken over any more."""
 
 TICK = 0.2
 """Seconds between the moments at which calls are written to. All calls of an event loop share

@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from livetransfer.hold.play.mixer import Reader
 from livetransfer.hold.sound.loop import Loop, LoopReader
+from livetransfer.hold.sound.reader import Reader
 from livetransfer.hold.sound.samples import AudioError
 
 from .clips import Clip, FileClip, Loading, Rendering, cache

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from livetransfer.hold.play.mixer import Reader
-from livetransfer.hold.play.output import MAX_CAPACITY, MAX_FRAME
 from livetransfer.hold.sound.leveling import limited
 from livetransfer.hold.sound.loop import LoopReader, make_loop
+from livetransfer.hold.sound.reader import MAX_CAPACITY, MAX_FRAME, Reader
 from livetransfer.hold.sound.samples import FrameResampler, Samples
 
 from .clips import Rendering

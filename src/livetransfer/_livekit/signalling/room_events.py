@@ -8,6 +8,7 @@ from typing import Any
 
 from livekit import rtc
 
+from livetransfer._livekit.tasks import logger
 from livetransfer.control import (
     CallLost,
     ControlEvent,
@@ -17,8 +18,7 @@ from livetransfer.control import (
     LegRinging,
 )
 
-from .signalling.server_api import Wire
-from .tasks import logger
+from .server_api import Wire
 
 __all__ = ["CALL_STATUS", "RoomEvents"]
 

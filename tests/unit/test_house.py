@@ -1,0 +1,47 @@
+"""The house: which module may talk to what; the rows themselves are import-linter's."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "livetransfer"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports from elsewhere, wherever in it that stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_only_the_adapter_talks_to_livekits_server() -> None:
+    users = {
+        path.relative_to(SOURCE).parts[0]
+        for path in MODULES
+        if any(name == "livekit.api" or name.startswith("livekit.api.") for name in imported(path))
+    }
+    assert users == {"_livekit"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_a_module_says_what_it_is_for_in_its_first_line(path: Path) -> None:
+    first = path.read_text().split("\n", 1)[0]
+    assert first.startswith('"""')
+    assert len(first) > 20
+
+
+def test_a_module_can_be_held_in_the_head() -> None:
+    long = {
+        str(path.relative_to(SOURCE)): lines
+        for path in MODULES
+        if (lines := len(path.read_text().splitlines())) > 420
+    }
+    assert not long
