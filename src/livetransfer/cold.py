@@ -14,6 +14,7 @@ from ._flow.attempt import LiveAttempt
 from ._flow.caller_session import Context
 from ._flow.course import Ring
 from ._flow.endings import AttemptOver
+from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
 from ._flow.verbs import bridge, dial, refer
 from .control import BridgeMode
@@ -65,6 +66,8 @@ class ColdTransfer(Transfer):
         hold_music: What the caller hears meanwhile; see WarmTransfer.
         bridge: How the two are joined, when dialled; see WarmTransfer.
         after: What follows the bridge, when dialled; see WarmTransfer.
+        return_instructions: What the AI is asked to say to a caller whom it has back, where no
+            tool's result makes it speak; None leaves all words to the application.
         caller: The identity of the caller's participant, where it cannot be found by itself.
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
@@ -97,6 +100,7 @@ class ColdTransfer(Transfer):
         hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
         bridge: Bridge = "auto",
         after: After = "end",
+        return_instructions: str | None = RETURN_INSTRUCTIONS,
         caller: str | None = None,
         department: str | None = None,
         allowed: Allowed | None = None,
@@ -119,6 +123,7 @@ class ColdTransfer(Transfer):
             fallback=fallback,
             bridge=bridge,
             after=after,
+            return_instructions=return_instructions,
             caller=caller,
             department=department,
             allowed=allowed,

@@ -7,10 +7,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._checks import check_seconds
+from ._frozen import Frozen
 from .errors import ConfigurationError, DestinationError, DestinationNotAllowedError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Destination:
                 if not isinstance(value, str) or not value.strip():
                     raise DestinationError(name, value, "give a non-empty text or leave it out")
                 check_line(name, value)
-        object.__setattr__(self, "headers", MappingProxyType(check_headers(self.headers)))
+        object.__setattr__(self, "headers", Frozen(check_headers(self.headers)))
         if self.dtmf is not None and not _DTMF.match(self.dtmf):
             raise DestinationError("dtmf", self.dtmf, "use 0-9, A-D, *, # and w (waits 0.5 s)")
         if self.ring_timeout is not None:
@@ -184,12 +184,16 @@ class Destination:
             values["kind"] = "auto"
         return Destination(**values)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Let it be copied and pickled, which its read-only headers by themselves cannot be."""
-        return vars(self) | {"headers": dict(self.headers)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state | {"headers": MappingProxyType(state["headers"])})
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold: the fields that are set; of a `sip_connection`, its host."""
+        found: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "sip_connection" and value is not None:
+                value = getattr(value, "hostname", "") or str(type(value).__name__)
+            if value is not None and value != {}:
+                found[f.name] = dict(value) if isinstance(value, Mapping) else value
+        return found
 
     @property
     def label(self) -> str:

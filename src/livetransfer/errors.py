@@ -22,6 +22,8 @@ What the network answers (busy, declined, no answer) is not an error but a
 
 from __future__ import annotations
 
+from typing import Any
+
 from livekit.agents import ToolError
 
 from .status import TransferStatus
@@ -43,7 +45,17 @@ __all__ = [
 
 
 class TransferError(Exception):
-    """The root of every error that livetransfer raises."""
+    """The root of every error that livetransfer raises. All can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(cls: type[TransferError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class DestinationError(TransferError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
 
 from .destination import Destination
 from .outcome import Attempt, CallEnd, TransferOutcome
@@ -20,6 +22,7 @@ __all__ = [
     "TransferEnded",
     "TransferEvent",
     "WaitingInQueue",
+    "to_dict",
 ]
 
 
@@ -130,6 +133,24 @@ class CallEnded:
 
     at: float
     end: CallEnd
+
+
+def to_dict(event: TransferEvent) -> dict[str, Any]:
+    """Return an event as what JSON can hold; ``"event"`` is its name."""
+    found: dict[str, Any] = {"event": type(event).__name__}
+    for f in fields(event):
+        found[f.name] = _plain(getattr(event, f.name))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (Destination, Attempt, CallEnd, TransferOutcome)):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value
 
 
 TransferEvent = (

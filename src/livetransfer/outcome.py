@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
+from typing import Any
 
+from ._frozen import Frozen
 from .answer_class import AnswerClass
 from .control import BridgeMode
 from .destination import Destination
@@ -45,6 +48,10 @@ class CallEnd:
     seconds: float = 0.0
     returned: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as what JSON can hold."""
+        return {"by": self.by.value, "seconds": self.seconds, "returned": self.returned}
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -56,7 +63,8 @@ class Attempt:
         status: What became of it.
         sip_code: The final SIP response code, where there was one.
         sip_reason: Its reason phrase.
-        reason: More words: what the human said when declining, or what failed.
+        reason: More words, for people: what the human said when declining, or what failed.
+        words: What the human said when declining, where he said something.
         human_identity: The identity of the human's leg.
         tries: How many times this destination has been tried, this time included.
         remaining: How many destinations of the list have not been tried yet; 1 where a router is
@@ -81,6 +89,7 @@ class Attempt:
     waited: float = 0.0
     answered_by: AnswerClass | None = None
     phones: tuple[Attempt, ...] = ()
+    words: str | None = None
     earlier: tuple[Attempt, ...] = field(default=(), repr=False, hash=False)
     cause: BaseException | None = field(default=None, repr=False, compare=False)
 
@@ -88,6 +97,28 @@ class Attempt:
     def retryable(self) -> bool:
         """Whether dialling the same destination, or one of the phones, again may help."""
         return self.status in RETRYABLE or any(phone.retryable for phone in self.phones)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as what JSON can hold, without the attempts before it."""
+        return {
+            "destination": None if self.destination is None else self.destination.to_dict(),
+            "status": self.status.value,
+            "sip_code": self.sip_code,
+            "sip_reason": self.sip_reason,
+            "reason": self.reason,
+            "words": self.words,
+            "human_identity": self.human_identity,
+            "tries": self.tries,
+            "remaining": self.remaining,
+            "seconds_on_hold": self.seconds_on_hold,
+            "waited": self.waited,
+            "answered_by": None if self.answered_by is None else self.answered_by.value,
+            "phones": [phone.to_dict() for phone in self.phones],
+            "cause": _named(self.cause),
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"cause": _portable(self.cause)}
 
 
 _SENTENCES = {
@@ -125,6 +156,12 @@ _ADVICE = {
     ),
 }
 _DEFAULT_ADVICE = "Apologise; offer to take a message or another way to help."
+_UNCONFIRMED = (
+    "The caller was sent on to {who} and has left this call; "
+    "it is not known whether {who} was reached."
+)
+_NUMBER = re.compile(r"\+?\d[\d ()./-]{3,}\d")
+"""What may be a telephone number: a model is to speak of none."""
 _WITH_YOU = "The caller is on the line with you. "
 
 
@@ -144,6 +181,10 @@ class TransferOutcome:
         timings: Seconds spent in each phase, by the phase's name, plus ``"total"``.
         mode: How the two were joined; None when they were not.
         hung_up: Whether the fallback hung up the caller.
+        words: What the human said when declining, where he said something.
+        said: The sentence with which the fallback gave the caller back, where there was one.
+        confirmed: After a REFER, whether the target is known to have been reached; a caller's
+            leg that ended with nobody saying so leaves that open. None where there was none.
         cause: The error behind it, where there was one.
     """
 
@@ -158,12 +199,15 @@ class TransferOutcome:
     timings: Mapping[str, float] = field(default_factory=dict)
     mode: BridgeMode | None = None
     hung_up: bool = False
+    words: str | None = None
+    said: str | None = None
+    confirmed: bool | None = None
     cause: BaseException | None = field(default=None, repr=False, compare=False)
-    _end: asyncio.Future[CallEnd] | None = field(default=None, repr=False, compare=False)
+    _end: Ending | None = field(default=None, repr=False, compare=False)
     _alone: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "timings", MappingProxyType(dict(self.timings)))
+        object.__setattr__(self, "timings", Frozen(self.timings))
 
     @property
     def succeeded(self) -> bool:
@@ -208,17 +252,90 @@ class TransferOutcome:
         if self._end is None:
             by = EndedBy.CALLER if self.status is TransferStatus.CALLER_LEFT else EndedBy.NOBODY
             return CallEnd(by, returned=self.caller_present)
-        return await asyncio.shield(self._end)
+        return await self._end.wait()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as what JSON can hold; its keys are the attributes above."""
+        return {
+            "status": self.status.value,
+            "succeeded": self.succeeded,
+            "destination": None if self.destination is None else self.destination.to_dict(),
+            "human_identity": self.human_identity,
+            "sip_code": self.sip_code,
+            "sip_reason": self.sip_reason,
+            "reason": self.reason,
+            "words": self.words,
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
+            "summary": self.summary,
+            "timings": dict(self.timings),
+            "mode": self.mode,
+            "hung_up": self.hung_up,
+            "said": self.said,
+            "confirmed": self.confirmed,
+            "caller_present": self.caller_present,
+            "cause": _named(self.cause),
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"cause": _portable(self.cause)}
 
     def __str__(self) -> str:
         """One or two sentences that an LLM can act on; they hold no number."""
         who = (self.destination.name if self.destination else None) or "the person"
-        text = _SENTENCES[self.status].format(who=who)
-        if self.reason and self.status in (TransferStatus.DECLINED,):
-            text = text[:-1] + f", saying: {self.reason}."
+        sentence = _SENTENCES[self.status]
+        if self.status is TransferStatus.REFERRED and self.confirmed is False:
+            sentence = _UNCONFIRMED
+        text = sentence.format(who=who)
+        if self.words and self.status is TransferStatus.DECLINED:
+            text = text[:-1] + f", saying: {self.words}"
+            text += "" if text[-1] in ".!?" else "."
         if self.caller_present:
-            text += " " + _WITH_YOU + _ADVICE.get(self.status, _DEFAULT_ADVICE)
-        return text
+            text += " " + _WITH_YOU
+            if self.said:
+                text += "The caller has heard that already: do not apologise again. "
+                text += "Go on with how you can help."
+            else:
+                text += _ADVICE.get(self.status, _DEFAULT_ADVICE)
+        return _NUMBER.sub("a number", text)
+
+
+class Ending:
+    """The end of a call that was handed over; copies share it, and a pickled one has passed.
+
+    Args:
+        future: Done when the call has ended.
+    """
+
+    def __init__(self, future: asyncio.Future[CallEnd] | None) -> None:
+        self._future = future
+
+    async def wait(self) -> CallEnd:
+        """Wait for the end. Cancelling the wait changes nothing."""
+        if self._future is None:
+            return CallEnd(EndedBy.NOBODY)
+        return await asyncio.shield(self._future)
+
+    def __copy__(self) -> Ending:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Ending:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ending, (None,)
+
+
+def _named(error: BaseException | None) -> str | None:
+    return None if error is None else f"{type(error).__name__}: {error}"
+
+
+def _portable(error: BaseException | None) -> BaseException | None:
+    """Return `error`, or what stands for it where it cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(_named(error))
+    return error
 
 
 class TransferFailed(TransferError):

@@ -19,10 +19,11 @@ from ._flow.course import Ring
 from ._flow.endings import AttemptOver
 from ._flow.introduction import Introduction
 from ._flow.leg import HumanLeg
+from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
-from ._flow.user_code import CodeFailed, ask, ask_now
 from ._flow.verbs import awaiting, bridge, dial
 from ._tasks import keep
+from ._user_code import CodeFailed, ask, ask_now
 from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
 from .briefing.summary import transcript
 from .control import BridgeMode
@@ -85,6 +86,8 @@ class WarmTransfer(Transfer):
         after: ``"end"``: when one leaves, the other is hung up. ``"return"``: when the human
             leaves, the caller is back with the AI. ``"leave"``: the AI leaves at the bridge, and
             nobody watches.
+        return_instructions: What the AI is asked to say to a caller whom it has back, where no
+            tool's result makes it speak; None leaves all words to the application.
         caller: The identity of the caller's participant, where it cannot be found by itself.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
@@ -121,6 +124,7 @@ class WarmTransfer(Transfer):
         fallback: Fallback | None = None,
         bridge: Bridge = "auto",
         after: After = "end",
+        return_instructions: str | None = RETURN_INSTRUCTIONS,
         caller: str | None = None,
         introduction: str | None = None,
         department: str | None = None,
@@ -145,6 +149,7 @@ class WarmTransfer(Transfer):
             fallback=fallback,
             bridge=bridge,
             after=after,
+            return_instructions=return_instructions,
             caller=caller,
             department=department,
             allowed=allowed,
@@ -243,7 +248,8 @@ class _Warm:
             self._nobody_else_answered(attempt, human)
             raise
         if verdict.kind != "accepted":
-            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason)
+            words = verdict.reason if verdict.kind == "declined" else None
+            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason, words=words)
 
     def _new_agent(self, attempt: LiveAttempt) -> BriefingAgent:
         try:

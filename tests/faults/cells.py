@@ -125,7 +125,7 @@ _GOES_ON = _row(*[_BRIDGED] * 7, _REFERRED)
 
 EXPECTED: dict[str, tuple[tuple[str, str] | None, ...]] = {
     # announcing, holding, dialling, ringing, briefing, bridging, bridged, referring
-    "caller hangs up": _row(*[_LEFT] * 6, _ENDED, _LEFT),
+    "caller hangs up": _row(*[_LEFT] * 6, _ENDED, (_S.INDETERMINATE.value, "gone")),
     "human hangs up": _row(
         None,
         None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
@@ -15,6 +14,7 @@ from livetransfer.outcome import CallEnd, EndedBy
 
 from .caller_session import CallerSession
 from .hang_up import HangUps
+from .taking_back import TakingBack
 from .telling import Telling
 
 __all__ = ["After", "Watch"]
@@ -29,11 +29,6 @@ LEAVE_LIMIT = 5.0
 REFERRED_LIMIT = 10.0
 """Seconds that a referred caller's leg may take to leave (measured: about 1 s)."""
 
-CAME_BACK = (
-    "The colleague who took the call has left, after {seconds:.0f} seconds with the caller. "
-    "The caller is on the line with you again."
-)
-
 
 class Watch:
     """Watches a call that was handed over, in a task that belongs to the job.
@@ -46,6 +41,7 @@ class Watch:
         after: What to do when one leaves.
         release: Lets another transfer of this call begin.
         tell: Where the end of the call is told.
+        taking_back: What the AI says to a caller who is back.
         gone: Who has left already.
         closing: What is closed first, in the background.
     """
@@ -60,12 +56,14 @@ class Watch:
         after: After,
         release: Callable[[], None],
         tell: Telling,
+        taking_back: TakingBack,
         gone: EndedBy | None = None,
         closing: Iterable[Callable[[], Awaitable[None]]],
     ) -> None:
         self._session, self._control, self._human = session, control, human
         self._hang_ups = hang_ups
         self._after, self._release, self._tell = after, release, tell
+        self._taking_back = taking_back
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
         self._left: asyncio.Future[EndedBy] = self._loop.create_future()
@@ -140,18 +138,5 @@ class Watch:
         """The caller is with the AI again, which is told what happened and speaks first."""
         end = self._ended(EndedBy.HUMAN, returned=True)
         self._session.restore()
-        note = CAME_BACK.format(seconds=end.seconds)
-        session = self._session.session
-        try:
-            agent = session.current_agent
-            ctx = agent.chat_ctx.copy()
-            ctx.add_message(role="system", content=note)
-            await agent.update_chat_ctx(ctx)
-        except Exception:
-            # It hears of it all the same, with what it is asked to say.
-            logger.warning("the AI's context could not be updated", exc_info=True)
-        with contextlib.suppress(RuntimeError):
-            session.generate_reply(
-                instructions=note + " Say so in a few words and ask whether you can help further."
-            )
+        await self._taking_back.after_the_call(end.seconds)
         return end

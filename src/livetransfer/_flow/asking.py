@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed
 from livetransfer.errors import TransferError, UnknownDestinationError
@@ -12,7 +13,6 @@ from livetransfer.routing.offer import Offer, Wait
 from livetransfer.routing.router import Router, RouteRequest, several
 
 from .course import Course, ListCourse, Resolved, Ring, Routed
-from .user_code import CodeFailed, ask
 
 __all__ = ["Asking"]
 

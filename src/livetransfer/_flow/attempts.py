@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from livetransfer._tasks import keep
+from livetransfer._user_code import CodeFailed, ask, ask_now
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.events import AttemptEnded, HookFailed, OfferMade, WaitingInQueue
 from livetransfer.fallback.policy import (
@@ -31,7 +32,6 @@ from .course import Course
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
 from .reporting import nobody, record
-from .user_code import CodeFailed, ask, ask_now
 
 __all__ = ["Attempts", "GivenUp"]
 

@@ -70,6 +70,34 @@ class CallerSession:
         self._context = context if isinstance(context, RunContext) else None
         self._undo: list[Callable[[], None]] = []
         self._reply_guard: Callable[[FunctionToolsExecutedEvent], None] | None = None
+        self._reported = False
+
+    @property
+    def in_tool(self) -> bool:
+        """Whether a function tool transfers, whose result is told to the LLM."""
+        return self._context is not None
+
+    @property
+    def call_id(self) -> str | None:
+        """The id of the LLM's call of that tool."""
+        return self._context.function_call.call_id if self._context is not None else None
+
+    @property
+    def answers_at_the_end(self) -> bool:
+        """Whether the tool's result is told when the tool ends, in the turn that called it."""
+        if self._context is None or self._reported:
+            return False
+        handle = self._context.speech_handle
+        return not handle.interrupted and not handle.done()
+
+    async def end_of_turn(self) -> None:
+        """Return when the turn that called the tool is over, its reply included."""
+        if self._context is not None:
+            over = asyncio.get_running_loop().create_future()
+            handle = self._context.speech_handle
+            handle.add_done_callback(lambda _: None if over.done() else over.set_result(None))
+            if not handle.done():
+                await over
 
     def model(self, kind: str) -> Any:
         """Return the `stt`, `vad`, `llm` or `tts` that the current agent uses, or None."""
@@ -120,6 +148,7 @@ class CallerSession:
     async def keep_talking(self, report: str) -> None:
         """Answer the LLM's tool call with `report` now, so that the AI goes on talking."""
         if self._context is not None:
+            self._reported = True
             await self._context.update(report)
 
     async def quiet(self, limit: float) -> None:

@@ -11,9 +11,10 @@ from livekit.agents import AgentSession
 
 from livetransfer.errors import TransferInProgressError
 
-__all__ = ["Claim", "claim"]
+__all__ = ["Claim", "claim", "is_claimed"]
 
 _claimed: WeakSet[AgentSession[Any]] = WeakSet()
+_handed_over: WeakSet[AgentSession[Any]] = WeakSet()
 
 
 class Claim:
@@ -22,10 +23,16 @@ class Claim:
     def __init__(self, session: AgentSession[Any]) -> None:
         self._session: AgentSession[Any] | None = session
 
+    def handed_over(self) -> None:
+        """The caller has been handed over: the claim lasts until the end of that call."""
+        if self._session is not None:
+            _handed_over.add(self._session)
+
     def release(self) -> None:
         """Let another transfer of this call begin."""
         if self._session is not None:
             _claimed.discard(self._session)
+            _handed_over.discard(self._session)
             self._session = None
 
 
@@ -36,6 +43,11 @@ def claim(session: AgentSession[Any]) -> Iterator[Claim]:
     Raises:
         TransferInProgressError: It is claimed; that transfer goes on.
     """
+    if session in _handed_over:
+        raise TransferInProgressError(
+            "the caller is with the person whom a transfer has reached; the next can begin when "
+            "that call has ended (await outcome.ended())"
+        )
     if session in _claimed:
         raise TransferInProgressError(
             "a transfer of this call is already running; wait for its outcome before the next"
@@ -47,3 +59,8 @@ def claim(session: AgentSession[Any]) -> Iterator[Claim]:
     except BaseException:
         held.release()
         raise
+
+
+def is_claimed(session: AgentSession[Any]) -> bool:
+    """Return whether a transfer of the call of `session` is running, or was handed over."""
+    return session in _claimed

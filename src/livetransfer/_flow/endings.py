@@ -20,11 +20,12 @@ class AttemptOver(Exception):
         sip_code: int | None = None,
         sip_reason: str | None = None,
         answered_by: AnswerClass | None = None,
+        words: str | None = None,
     ) -> None:
         super().__init__(status.value, reason)
         self.status, self.reason = status, reason
         self.sip_code, self.sip_reason = sip_code, sip_reason
-        self.answered_by = answered_by
+        self.answered_by, self.words = answered_by, words
 
     @property
     def cause(self) -> BaseException | None:

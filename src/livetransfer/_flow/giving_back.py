@@ -54,7 +54,11 @@ class GivingBack:
             hung_up = False
             self._resume(action, outcome, closing)
         return replace(
-            outcome, hung_up=hung_up, timings=timings(call), _alone=call.interrupts.caller_alone
+            outcome,
+            said=action.say or None,
+            hung_up=hung_up,
+            timings=timings(call),
+            _alone=call.interrupts.caller_alone,
         )
 
     def _resume(

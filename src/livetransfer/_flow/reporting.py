@@ -41,6 +41,7 @@ def record(
             seconds_on_hold=call.patience.seconds_on_hold,
             waited=call.patience.seconds_waited,
             answered_by=ended.answered_by,
+            words=ended.words,
             earlier=earlier,
             cause=ended.cause,
         )
@@ -67,6 +68,7 @@ def record(
         waited=decisive.waited,
         answered_by=decisive.answered_by,
         phones=tuple(phones),
+        words=decisive.words,
         earlier=earlier,
         cause=decisive.cause,
     )
@@ -102,6 +104,7 @@ def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
         sip_code=attempt.sip_code,
         sip_reason=attempt.sip_reason,
         reason=attempt.reason,
+        words=attempt.words,
         attempts=tuple(call.attempts),
         summary=call.summary,
         timings=timings(call),

@@ -11,8 +11,8 @@ from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
 from livetransfer.events import TransferEnded
-from livetransfer.fallback.policy import Fallback, ReturnToAgent
-from livetransfer.outcome import Attempt, EndedBy, TransferOutcome
+from livetransfer.fallback.policy import Fallback, HangUp, ReturnToAgent
+from livetransfer.outcome import Attempt, EndedBy, Ending, TransferOutcome
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
@@ -26,6 +26,7 @@ from .endings import AttemptOver, Stopped
 from .giving_back import GivingBack
 from .leg import HumanLeg
 from .reporting import outcome_by, outcome_of
+from .taking_back import TakingBack
 
 __all__ = ["Run", "RunOptions"]
 
@@ -41,6 +42,7 @@ class RunOptions:
         ring_timeout: Seconds a phone may ring.
         max_attempts: How many attempts are made at most.
         after: What follows the bridge.
+        return_instructions: What the AI is asked to say to a caller it has back; None: nothing.
         talking: Whether the AI goes on talking with the caller while it rings.
     """
 
@@ -48,6 +50,7 @@ class RunOptions:
     ring_timeout: float
     max_attempts: int
     after: After
+    return_instructions: str | None = None
     talking: bool = False
 
 
@@ -84,6 +87,7 @@ class Run:
             max_attempts=options.max_attempts,
             holds=not options.talking,
         )
+        self._taking_back = TakingBack(call.session, options.return_instructions)
         self._giving_back = GivingBack(call, reports=not options.talking)
 
     async def execute(self) -> TransferOutcome:
@@ -130,11 +134,7 @@ class Run:
             return await self._stopped(stopped)
         except GivenUp as given_up:
             outcome = outcome_of(call, given_up.attempt)
-            outcome = await self._giving_back.carry_out(
-                given_up.action, outcome, self._attempts.closing
-            )
-            self._claim.release()
-            return outcome
+            return await self._give_back(given_up.action, outcome, self._attempts.closing)
         except UnknownDestinationError:
             raise  # a model is told, and can name another
         except Exception as error:
@@ -162,8 +162,18 @@ class Run:
         live = self._attempts.live
         closing = live.close(over.status) if live is not None else self._attempts.closing
         outcome = outcome_by(self._call, over, live)
-        outcome = await self._giving_back.carry_out(ReturnToAgent(), outcome, closing)
+        return await self._give_back(ReturnToAgent(), outcome, closing)
+
+    async def _give_back(
+        self,
+        action: ReturnToAgent | HangUp,
+        outcome: TransferOutcome,
+        closing: asyncio.Task[None] | None,
+    ) -> TransferOutcome:
+        outcome = await self._giving_back.carry_out(action, outcome, closing)
         self._claim.release()
+        if outcome.caller_present:
+            self._taking_back.after_failure(outcome)
         return outcome
 
     def _raised(self, error: BaseException) -> TransferOutcome:
@@ -188,6 +198,7 @@ class Run:
         if human is not None:
             human.keep()
         call.session.answer_nothing()
+        self._claim.handed_over()
         call.phases.move(Phase.REFERRED if mode is None else Phase.BRIDGED)
         after = self._options.after
         watch = Watch(
@@ -199,10 +210,11 @@ class Run:
             after="end" if (mode, after) == ("relay", "leave") else after,
             release=self._claim.release,
             tell=call.tell,
+            taking_back=self._taking_back,
             gone=self._who_left(human),
             closing=(call.hold_line.stop, live.close, call.loose_ends.run),
         )
-        return replace(outcome_of(call, attempt), mode=mode, _end=watch.end)
+        return replace(outcome_of(call, attempt), mode=mode, _end=Ending(watch.end))
 
     def _who_left(self, human: HumanLeg | None) -> EndedBy | None:
         """Return who left while the introduction was spoken."""

@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from livetransfer._tasks import keep
+from livetransfer._user_code import CodeFailed, ask
 from livetransfer.events import TransferEvent
-
-from .user_code import CodeFailed, ask
 
 __all__ = ["LISTENER_LIMIT", "Telling"]
 

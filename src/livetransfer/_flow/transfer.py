@@ -13,6 +13,7 @@ from livetransfer._checks import (
     check_seconds,
     check_text,
 )
+from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
 from livetransfer.errors import ConfigurationError
@@ -32,7 +33,6 @@ from .claim import claim
 from .course import Ring
 from .run import Run, RunOptions
 from .telling import Telling
-from .user_code import CodeFailed, ask
 
 __all__ = ["MAX_ATTEMPTS", "Transfer"]
 
@@ -58,6 +58,7 @@ class Transfer:
         fallback: Fallback | None,
         bridge: Bridge,
         after: After,
+        return_instructions: str | None,
         caller: str | None,
         department: str | None,
         allowed: Allowed | None,
@@ -89,6 +90,7 @@ class Transfer:
         self._fallback = check_fallback(fallback)
         self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
         self._after: After = check_choice("after", after, After)
+        self._return_instructions = check_text("return_instructions", return_instructions)
         self._caller = check_text("caller", caller)
         if department is not None and not isinstance(self._targets, Router):
             raise ConfigurationError("department", department, "only a Router has departments")
@@ -160,6 +162,7 @@ class Transfer:
                     ring_timeout=self._ring_timeout,
                     max_attempts=self._max_attempts,
                     after=self._after,
+                    return_instructions=self._return_instructions,
                     talking=talking,
                 ),
             )

@@ -111,7 +111,11 @@ async def refer(
             raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
         # The leg is gone before the answer to the RPC: accepted, or the caller hung up.
         await asyncio.wait({task}, timeout=REFER_ANSWER_LIMIT)
-        if not task.done() or task.exception() is not None:
+        error = task.exception() if task.done() else None
+        if not task.done() or (isinstance(error, CallControlError) and error.indeterminate):
+            unclear = "the caller has left, and what became of the REFER is not known"
+            raise Stopped(TransferStatus.INDETERMINATE, unclear) from stopped
+        if error is not None:
             raise
     finally:
         if not task.done():

@@ -153,7 +153,9 @@ class BriefingAgent(Agent):
         copy = type(self)(*args, **kwargs)
         for name, value in vars(self).items():
             if not name.startswith("_"):
-                setattr(copy, name, value)
+                # What one attempt notes down is not for the next.
+                own = value.copy() if isinstance(value, (list, dict, set)) else value
+                setattr(copy, name, own)
         return copy
 
     # -- what a subclass may override ------------------------------------------------------

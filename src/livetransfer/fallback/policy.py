@@ -30,13 +30,13 @@ class Next:
 
 @dataclass(frozen=True)
 class Retry:
-    """Try the same destination again.
+    """Try the same destination again; where a router found nobody, ask it again.
 
     Args:
         after: Seconds to wait first; the caller stays on hold.
     """
 
-    after: float = 0.0
+    after: float = 5.0
 
     def __post_init__(self) -> None:
         check_seconds("after", self.after, 0, 24 * 3600)

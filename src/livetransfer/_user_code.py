@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from livetransfer._tasks import keep
+from ._tasks import keep
 
 __all__ = ["CodeFailed", "ask", "ask_now"]
 
