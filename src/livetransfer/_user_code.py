@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ._tasks import keep
 
-__all__ = ["CodeFailed", "ask", "ask_now"]
+__all__ = ["CodeFailed", "ask", "ask_now", "checked_text"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
@@ -98,6 +98,17 @@ def ask_now(hook: str, code: Callable[[], T]) -> T:
             found.close()
         raise CodeFailed(hook, "is async; give a plain function")
     return found
+
+
+def checked_text(hook: str, value: object) -> str:
+    """Return `value` if it is a text.
+
+    Raises:
+        CodeFailed: It is something else.
+    """
+    if not isinstance(value, str):
+        raise CodeFailed(hook, f"returned a {type(value).__name__}, not a text")
+    return value
 
 
 async def _awaiting(found: Awaitable[T]) -> T:

@@ -254,7 +254,16 @@ def check_patterns(allowed: Allowed | None) -> Allowed | None:
 
 
 def _yes_or_no(allowed: Callable[[Destination], bool], destination: Destination) -> bool:
-    answer = allowed(destination)
+    try:
+        answer = allowed(destination)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise DestinationNotAllowedError(
+            "address",
+            destination.address,
+            f"allowed= raised {type(error).__name__} ({error}), which allows nothing",
+        ) from error
     if inspect.isawaitable(answer):
         # It is true, whatever it would come to.
         if inspect.iscoroutine(answer):

@@ -233,7 +233,9 @@ class _Warm:
 
     async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Dial and brief one human; return when he has accepted."""
-        line = BriefingLine(attempt.call, human, self._new_agent(attempt))
+        agent = self._new_agent(attempt)
+        agent.tell_problems_to(partial(_tell, attempt.call))
+        line = BriefingLine(attempt.call, human, agent)
         ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
         # Nobody's phone has to ring on for a briefing that there cannot be.
         ready.add_done_callback(partial(_unprepared, human))
@@ -257,7 +259,7 @@ class _Warm:
             if not isinstance(agent, BriefingAgent):
                 raise CodeFailed("briefing", f"made a {type(agent).__name__}, not a BriefingAgent")
         except CodeFailed as failed:
-            _tell(attempt.call, failed)
+            _tell(attempt.call, failed, "the phone is not rung")
             raise AttemptOver(TransferStatus.FAILED, f"no briefing could be made: {failed}") from (
                 failed.__cause__ or failed
             )
@@ -336,7 +338,7 @@ class _Warm:
         except CallControlError as error:
             raise AttemptOver.by(error) from error
         except CodeFailed as failed:
-            _tell(attempt.call, failed)
+            _tell(attempt.call, failed, "the phone is hung up")
             raise AttemptOver(TransferStatus.FAILED, str(failed)) from failed.__cause__
         finally:
             human.on_key = None
@@ -387,5 +389,5 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _tell(call: Call, failed: CodeFailed) -> None:
-    call.emit(HookFailed(call.at, failed.hook, failed.reason, "the phone is hung up"))
+def _tell(call: Call, failed: CodeFailed, instead: str) -> None:
+    call.emit(HookFailed(call.at, failed.hook, failed.reason, instead))

@@ -63,7 +63,7 @@ class BriefingLine:
     async def farewell(self, reason: Farewell) -> None:
         """Tell the human why the line is about to be closed; bounded, and it never raises."""
         try:
-            text = self.agent.farewell(reason)
+            text = self.agent.last_words(reason)
             if text is None or self._session is None:
                 return
             with contextlib.suppress(RuntimeError):

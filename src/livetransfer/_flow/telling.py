@@ -17,7 +17,7 @@ __all__ = ["LISTENER_LIMIT", "Telling"]
 
 logger = logging.getLogger("livetransfer")
 
-LISTENER_LIMIT = 10.0
+LISTENER_LIMIT = 5.0
 """Seconds that an async listener may take for one event, before the next is told."""
 
 

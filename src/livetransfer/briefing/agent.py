@@ -24,6 +24,7 @@ from livekit.agents.voice import SpeechHandle
 from typing_extensions import Self
 
 from livetransfer._checks import check_key
+from livetransfer._user_code import CodeFailed, ask, ask_now, checked_text
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
@@ -34,6 +35,7 @@ __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
 logger = logging.getLogger("livetransfer")
 T = TypeVar("T")
+Problem = Callable[[CodeFailed, str], None]
 Farewell = Literal["caller_left", "cancelled", "declined", "taken", "timed_out"]
 
 PERSONA = """\
@@ -146,6 +148,11 @@ class BriefingAgent(Agent):
         self._answered: asyncio.Future[None] | None = None
         self._over: asyncio.Future[None] | None = None
         self._verdict: asyncio.Future[Verdict] | None = None
+        self._problem: Problem = lambda failed, instead: None
+
+    def tell_problems_to(self, problem: Problem) -> None:
+        """Call `problem` where an override has failed, with what is done instead."""
+        self._problem = problem
 
     def fresh(self) -> Self:
         """Return a new agent for one attempt, made like this one."""
@@ -178,7 +185,7 @@ class BriefingAgent(Agent):
             summary: What `summarise` returned; may be empty.
         """
         about = summary.strip() or "They asked for a person."
-        return f"Hello, I have a caller on the line for you. {about} {self.question()}"
+        return f"Hello, I have a caller on the line for you. {about} {self._asked()}"
 
     def opening(self) -> str:
         """Return what the human hears first when the summary is not ready at the answer."""
@@ -271,7 +278,7 @@ class BriefingAgent(Agent):
         if self._voice is None and isinstance(self._writer, RealtimeModel):
             summary = await self._while_it_lasts(self._summary)
             self.session.generate_reply(
-                instructions=f"Say this to your colleague: {self.greeting(summary)}"
+                instructions=f"Say this to your colleague: {self._first_words(summary)}"
             )
             return
         greeting = self._greeting
@@ -281,7 +288,7 @@ class BriefingAgent(Agent):
         if self._opening is not None:
             self._say(self._opening)
         about = (await self._while_it_lasts(self._summary)).strip() or "They asked for a person."
-        self.session.say(f"{about} {self.question()}")
+        self.session.say(f"{about} {self._asked()}")
 
     def _say(self, speech: PreparedSpeech) -> SpeechHandle:
         if speech.audible:
@@ -306,7 +313,8 @@ class BriefingAgent(Agent):
         self._persona = str(self.instructions)
         await self.update_instructions(self._compose(self._persona, request))
         prepared_voice = self._voice if type(self).tts_node is Agent.tts_node else None
-        self._opening = PreparedSpeech(prepared_voice, self.opening())
+        opening = self._words("opening", self.opening, lambda: BriefingAgent.opening(self))
+        self._opening = PreparedSpeech(prepared_voice, opening)
         if summary is None:
             summary = asyncio.ensure_future(self._write_summary(request))
         self._summary = summary
@@ -315,10 +323,44 @@ class BriefingAgent(Agent):
 
     async def _write_summary(self, request: BriefingRequest) -> str:
         try:
-            return await asyncio.wait_for(self.summarise(request.conversation), 2 * SUMMARY_LIMIT)
-        except Exception:
-            logger.warning("the summary could not be written", exc_info=True)
+            summary = await ask(
+                "summarise", lambda: self.summarise(request.conversation), 2 * SUMMARY_LIMIT
+            )
+            return checked_text("summarise", summary)
+        except CodeFailed as failed:
+            self._failed(failed, "the caller's own last words")
             return plain_summary(request.conversation)
+
+    def _failed(self, failed: CodeFailed, instead: str) -> None:
+        logger.warning("words of a briefing could not be made", exc_info=failed)
+        self._problem(failed, instead)
+
+    def _words(self, hook: str, own: Callable[[], str], default: Callable[[], str]) -> str:
+        """Return what an override says, or the default where it has failed."""
+        try:
+            return checked_text(hook, ask_now(hook, own))
+        except CodeFailed as failed:
+            self._failed(failed, "the default words")
+            return default()
+
+    def _first_words(self, summary: str) -> str:
+        return self._words(
+            "greeting",
+            lambda: self.greeting(summary),
+            lambda: BriefingAgent.greeting(self, summary),
+        )
+
+    def _asked(self) -> str:
+        return self._words("question", self.question, lambda: BriefingAgent.question(self))
+
+    def last_words(self, reason: Farewell) -> str | None:
+        """Return what the human hears before the line is closed, whatever an override does."""
+        try:
+            text = ask_now("farewell", lambda: self.farewell(reason))
+            return None if text is None else checked_text("farewell", text)
+        except CodeFailed as failed:
+            self._failed(failed, "the default words")
+            return BriefingAgent.farewell(self, reason)
 
     def _prepare_greeting(self, summary: asyncio.Future[str], voice: TTS[Any] | None) -> None:
         if (
@@ -328,12 +370,7 @@ class BriefingAgent(Agent):
             and self._over is not None
             and not self._over.done()
         ):
-            try:
-                text = self.greeting(summary.result())
-            except Exception:
-                logger.warning("the greeting could not be made", exc_info=True)
-                return
-            self._greeting = PreparedSpeech(voice, text)
+            self._greeting = PreparedSpeech(voice, self._first_words(summary.result()))
 
     async def renew(self, conversation: ChatContext) -> asyncio.Future[str] | None:
         """Write the summary again if the conversation has gone on; None if it has not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -159,6 +160,8 @@ def decide(policy: Fallback | None, attempt: Attempt) -> Action:
     if action is None:
         action = FallbackPolicy().decide(attempt)
     if not isinstance(action, (Next, Retry, ReturnToAgent, HangUp)):
+        if inspect.iscoroutine(action):
+            action.close()
         # Only its type: it may be a number.
         kind = type(action).__name__
         raise TypeError(f"a fallback policy returned a {kind}, which is not an action")

@@ -13,6 +13,7 @@ from typing import Any
 
 from livekit import rtc
 
+from livetransfer._user_code import CodeFailed, ask
 from livetransfer.errors import ConfigurationError
 from livetransfer.hold.sound.samples import AudioError, Samples, collect
 from livetransfer.hold.sources.program import program
@@ -113,9 +114,11 @@ class Comfort:
         Cancelling one call's does not cancel what others wait for too.
         """
         if callable(self.lines):
-            line = self.lines(held)
-            if inspect.isawaitable(line):
-                line = await line
+            own = self.lines
+            try:
+                line = await ask("comfort", lambda: own(held), LIMIT)
+            except CodeFailed as failed:
+                raise AudioError(str(failed)) from failed.__cause__
         else:
             line = self.lines[held.spoken % len(self.lines)]
         if line is None:
@@ -167,7 +170,11 @@ def _check(line: Any) -> None:
         return
     if isinstance(line, (rtc.AudioFrame, list)):
         return
-    if line is None or any(not hasattr(t.source, "whole") for t in program(line).tracks):
+    try:
+        usable = line is not None and all(hasattr(t.source, "whole") for t in program(line).tracks)
+    except ConfigurationError as error:
+        raise ConfigurationError("comfort.lines", line, error.remedy) from error
+    if not usable:
         raise ConfigurationError("comfort.lines", line, "use text, a path, bytes or samples")
 
 
