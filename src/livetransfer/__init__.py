@@ -33,6 +33,7 @@ from .events import (
 )
 from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
 from .hold import HoldMusicPlayer
+from .media import Media
 from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
 from .routing.router import Router, RouteRequest
 from .status import TransferStatus
@@ -68,6 +69,7 @@ __all__ = [
     "HangUp",
     "HoldMusicPlayer",
     "HoldMusicProblem",
+    "Media",
     "Next",
     "Phase",
     "PhaseChanged",
