@@ -24,6 +24,7 @@ from .errors import (
 from .events import (
     AttemptEnded,
     CallEnded,
+    DestinationRefused,
     HoldMusicProblem,
     Phase,
     PhaseChanged,
@@ -32,6 +33,7 @@ from .events import (
     TransferEvent,
 )
 from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
 from .media import Media
 from .outcome import Attempt, CallEnd, EndedBy, TransferOutcome
@@ -62,7 +64,9 @@ __all__ = [
     "ConfigurationError",
     "Destination",
     "DestinationError",
+    "DestinationGuard",
     "DestinationNotAllowedError",
+    "DestinationRefused",
     "DialFailed",
     "EndedBy",
     "FallbackPolicy",

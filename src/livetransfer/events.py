@@ -11,6 +11,7 @@ from .phases import Phase
 __all__ = [
     "AttemptEnded",
     "CallEnded",
+    "DestinationRefused",
     "HoldMusicProblem",
     "Phase",
     "PhaseChanged",
@@ -57,6 +58,21 @@ class AttemptEnded:
 
 
 @dataclass(frozen=True)
+class DestinationRefused:
+    """The guard, or ``allowed=``, refused a destination; nothing was dialled.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        destination: Whom it refused.
+        reason: Why, for people.
+    """
+
+    at: float
+    destination: Destination
+    reason: str
+
+
+@dataclass(frozen=True)
 class HoldMusicProblem:
     """The hold music is not what was asked for.
 
@@ -84,5 +100,11 @@ class CallEnded:
 
 
 TransferEvent = (
-    PhaseChanged | SummaryWritten | AttemptEnded | HoldMusicProblem | TransferEnded | CallEnded
+    PhaseChanged
+    | SummaryWritten
+    | AttemptEnded
+    | DestinationRefused
+    | HoldMusicProblem
+    | TransferEnded
+    | CallEnded
 )
