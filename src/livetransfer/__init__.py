@@ -24,6 +24,7 @@ from .errors import (
 from .events import (
     AttemptEnded,
     CallEnded,
+    DestinationRefused,
     HoldMusicProblem,
     HookFailed,
     OfferMade,
@@ -35,7 +36,9 @@ from .events import (
     WaitingInQueue,
 )
 from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
+from .media import Media
 from .outcome import Attempt, CallEnd, EndedBy, TransferFailed, TransferOutcome
 from .routing.router import Router, RouteRequest
 from .status import TransferStatus
@@ -65,7 +68,9 @@ __all__ = [
     "ConfigurationError",
     "Destination",
     "DestinationError",
+    "DestinationGuard",
     "DestinationNotAllowedError",
+    "DestinationRefused",
     "DialFailed",
     "EndedBy",
     "FallbackPolicy",
@@ -73,6 +78,7 @@ __all__ = [
     "HoldMusicPlayer",
     "HoldMusicProblem",
     "HookFailed",
+    "Media",
     "Next",
     "OfferMade",
     "Phase",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ._cli.demo import demo
+from ._cli.doctor import doctor
 
 __all__ = ["main"]
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 # One line for each command; each lives in a module of `_cli`.
 app.command("demo")(demo)
+app.command("doctor")(doctor)
 
 
 def _show_version(wanted: bool) -> None:

@@ -248,6 +248,13 @@ class CallControl(Protocol):
             ReferFailed: Refused, failed, or unclear (`indeterminate`).
         """
 
+    def call_id(self, leg: Leg) -> str | None:
+        """Return the SIP Call-ID of `leg`, also after it has left; None where it is not known.
+
+        It is what a trunk or a PBX writes into its own records of the call. A leg that is no
+        phone has none, and nor has one that was never answered.
+        """
+
     async def send_dtmf(self, leg: Leg, digits: str) -> None:
         """Press `digits` towards `leg`; ``w`` waits 0.5 s."""
 

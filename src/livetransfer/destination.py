@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ._checks import check_seconds
 from ._frozen import Frozen
 from .errors import ConfigurationError, DestinationError, DestinationNotAllowedError
+from .media import Media
+from .sip_headers import check_headers, check_line, check_name
 
 if TYPE_CHECKING:
     from livekit.protocol.sip import SIPOutboundConfig
@@ -20,6 +22,7 @@ __all__ = ["Allowed", "Destination", "check_allowed", "check_headers", "check_pa
 
 AddressKind = Literal["auto", "number", "uri", "user"]
 Method = Literal["auto", "refer", "dial"]
+IncludeHeaders = Literal["none", "x", "all"]
 Allowed = Iterable[str] | Callable[["Destination"], bool]
 """A list of patterns of addresses (``["+1*", "sip:*@pbx.example.com"]``), or a predicate."""
 
@@ -37,35 +40,10 @@ _TEL_URI = re.compile(r"tel:(?P<number>\+[1-9][0-9]{4,14})(?:;[A-Za-z0-9\-_.!~*'
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]{1,64}\Z")
 # livekit-sip: digits, A to D, * and #, and w for a pause of 0.5 s.
 _DTMF = re.compile(r"[0-9A-Da-d*#wW]{1,128}\Z")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}\Z")
-
-
-def check_line(name: str, value: str) -> str:
-    """Return `value` if it can stand in a SIP header, where a line break would begin another.
-
-    Raises:
-        DestinationError: `value` has a control character, a line break among them.
-    """
-    if any(ord(c) < 32 or ord(c) == 127 for c in value) or "\u2028" in value or "\u2029" in value:
-        raise DestinationError(name, value, "control characters and line breaks are not allowed")
-    return value
-
-
-def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return a copy of `headers` if they can stand in a SIP request.
-
-    Raises:
-        DestinationError: One cannot.
-    """
-    if not isinstance(headers, Mapping):
-        raise DestinationError("headers", headers, "give a map of names and values")
-    for key, value in headers.items():
-        if not isinstance(key, str) or not _HEADER_NAME.match(key):
-            raise DestinationError("headers", key, "not the name of a SIP header")
-        if not isinstance(value, str):
-            raise DestinationError(f"headers[{key!r}]", value, "give a text")
-        check_line(f"headers[{key!r}]", value)
-    return dict(headers)
+# ISO 3166-1, two letters.
+_COUNTRY = re.compile(r"[A-Z]{2}\Z")
+# Nobody dials longer ones; an address is in logs, headers and messages.
+_LONGEST = 256
 
 
 @dataclass(frozen=True)
@@ -84,11 +62,30 @@ class Destination:
         sip_connection: A ``livekit.api.SIPOutboundConfig`` to dial with instead of a trunk.
         caller_id: The number that the human's phone shows. Default: the trunk's; where none is
             stored, that of the environment variable ``LIVEKIT_SIP_NUMBER``, or ``anonymous``.
-        display_name: The name that the human's phone shows.
-        headers: SIP headers for the INVITE or the REFER.
+            ``"caller"`` is the caller's own, where it is known; a trunk that refuses it (403,
+            before anything rang) is asked once more with its own.
+        display_name: The name that the human's phone shows. Default: the number. ``""`` is none,
+            for which some carriers look the name up.
+        headers: SIP headers for the INVITE or the REFER; see
+            [`asserted_identity`][livetransfer.sip_headers.asserted_identity] and
+            [`diversion`][livetransfer.sip_headers.diversion].
         dtmf: Keys to send after the answer: digits, ``*``, ``#``, and ``w`` to wait 0.5 s.
         ring_timeout: How long it may ring, in seconds. Default: the transfer's.
         method: How a cold transfer reaches it. Default: the transfer's.
+        to_user_override: The user in the INVITE's To header, where it has to differ from the one
+            that is dialled, as some trunks with short numbers want.
+        media: How the voice travels: encryption, codecs, the time without media after which the
+            leg ends. Default: the trunk's.
+        country: Two letters (``"DE"``): where the phone is, so that LiveKit Cloud dials from a
+            region near it.
+        krisp: Whether LiveKit Cloud filters the noise of the human's line.
+        max_duration: Seconds after which LiveKit ends the human's call. Default: the server's.
+        metadata: The metadata of the human's participant. Everybody in the room can read it.
+        include_headers: Which headers of the answer become attributes of the human's participant
+            (``sip.h.*``): ``"none"``, those that begin with X- (``"x"``), or ``"all"``.
+        summary_header: The header, such as ``"X-Transfer-Summary"``, in which the human's PBX
+            gets a short summary of the conversation, for a screen pop; left out where none is
+            written yet as the phone is dialled.
 
     Raises:
         DestinationError: A field cannot be used; the message says which, and what to do.
@@ -105,32 +102,68 @@ class Destination:
     dtmf: str | None = None
     ring_timeout: float | None = None
     method: Method | None = None
+    to_user_override: str | None = None
+    media: Media | None = None
+    country: str | None = None
+    krisp: bool | None = None
+    max_duration: float | None = None
+    metadata: str | None = None
+    include_headers: IncludeHeaders | None = None
+    summary_header: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.address, str) or not self.address.strip():
             raise DestinationError("address", self.address, "give a number or a SIP URI")
+        if len(self.address) > _LONGEST:
+            raise DestinationError(
+                "address", self.address[:40] + "...", f"longer than {_LONGEST} characters"
+            )
         kind = self._read_kind()
         object.__setattr__(self, "kind", kind)
-        for name in ("name", "trunk_id", "caller_id", "display_name"):
-            value = getattr(self, name)
-            if value is not None:
-                if not isinstance(value, str) or not value.strip():
-                    raise DestinationError(name, value, "give a non-empty text or leave it out")
-                check_line(name, value)
+        self._check_texts()
         object.__setattr__(self, "headers", Frozen(check_headers(self.headers)))
+        if self.summary_header is not None:
+            check_name("summary_header", self.summary_header)
         if self.dtmf is not None and not _DTMF.match(self.dtmf):
             raise DestinationError("dtmf", self.dtmf, "use 0-9, A-D, *, # and w (waits 0.5 s)")
-        if self.ring_timeout is not None:
-            try:
-                check_seconds("ring_timeout", self.ring_timeout, 1, 600)
-            except ConfigurationError as error:
-                raise DestinationError(error.field, error.value, error.remedy) from None
+        for name, longest in (("ring_timeout", 600), ("max_duration", 7 * 24 * 3600)):
+            value = getattr(self, name)
+            if value is not None:
+                try:
+                    check_seconds(name, value, 1, longest)
+                except ConfigurationError as error:
+                    raise DestinationError(error.field, error.value, error.remedy) from None
         if self.method not in (None, "auto", "refer", "dial"):
             raise DestinationError("method", self.method, 'use "auto", "refer" or "dial"')
+        if self.include_headers not in (None, "none", "x", "all"):
+            raise DestinationError(
+                "include_headers", self.include_headers, 'use "none", "x" or "all"'
+            )
+        if self.media is not None and not isinstance(self.media, Media):
+            raise DestinationError("media", self.media, "give a Media(...)")
+        if self.krisp is not None and not isinstance(self.krisp, bool):
+            raise DestinationError("krisp", self.krisp, "use True or False")
         if self.trunk_id is not None and self.sip_connection is not None:
             raise DestinationError(
                 "trunk_id", self.trunk_id, "give either trunk_id or sip_connection, not both"
             )
+
+    def _check_texts(self) -> None:
+        for name in ("name", "trunk_id", "caller_id", "display_name", "metadata"):
+            value = getattr(self, name)
+            if value is None or (name == "display_name" and value == ""):
+                continue
+            if not isinstance(value, str) or not value.strip():
+                raise DestinationError(name, value, "give a non-empty text or leave it out")
+            if name != "metadata":
+                check_line(name, value)
+        for name, pattern, remedy in (
+            ("to_user_override", _USER, "not an extension or user of a trunk"),
+            ("country", _COUNTRY, 'use the two letters of ISO 3166, like "DE"'),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and pattern.match(value)):
+                raise DestinationError(name, value, remedy)
 
     def _read_kind(self) -> AddressKind:
         address = self.address

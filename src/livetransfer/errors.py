@@ -7,7 +7,7 @@ What the network answers (busy, declined, no answer) is not an error but a
     TransferError
     ├── DestinationError (also a ValueError)       the destination is not one
     │   ├── UnknownDestinationError                a name that is in no map
-    │   └── DestinationNotAllowedError             outside `allowed=`
+    │   └── DestinationNotAllowedError             outside `allowed=` or the guard's rules
     ├── ConfigurationError (also a ValueError)     an option is missing or contradicts another
     ├── CallerNotFoundError                        nobody, or too many, to transfer
     ├── TransferInProgressError                    a transfer of this call is already running
@@ -86,7 +86,7 @@ class UnknownDestinationError(DestinationError, ToolError):
 
 
 class DestinationNotAllowedError(DestinationError):
-    """A destination lies outside what ``allowed=`` permits; nothing was dialled."""
+    """A destination lies outside what ``allowed=`` or the guard permits; nothing was dialled."""
 
 
 class ConfigurationError(TransferError, ValueError):

@@ -13,6 +13,7 @@ from .phases import Phase
 __all__ = [
     "AttemptEnded",
     "CallEnded",
+    "DestinationRefused",
     "HoldMusicProblem",
     "HookFailed",
     "OfferMade",
@@ -60,6 +61,21 @@ class AttemptEnded:
 
     at: float
     attempt: Attempt
+
+
+@dataclass(frozen=True)
+class DestinationRefused:
+    """The guard, or ``allowed=``, refused a destination; nothing was dialled.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        destination: Whom it refused.
+        reason: Why, for people.
+    """
+
+    at: float
+    destination: Destination
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -159,6 +175,7 @@ TransferEvent = (
     | WaitingInQueue
     | SummaryWritten
     | AttemptEnded
+    | DestinationRefused
     | HoldMusicProblem
     | HookFailed
     | TransferEnded

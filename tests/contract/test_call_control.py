@@ -52,6 +52,18 @@ async def test_events_of_a_dial(rig: Rig) -> None:
     assert rig.control.caller_present
 
 
+async def test_each_leg_has_a_call_id_of_its_own_and_keeps_it(rig: Rig) -> None:
+    assert rig.control.call_id(Leg("nobody")) is None
+    leg = await answered(rig)
+    caller, human = (rig.control.call_id(each) for each in (rig.control.caller, leg))
+    assert caller
+    assert human
+    assert caller != human
+    await rig.hang_up("human")
+    await rig.human_is("ended")
+    assert rig.control.call_id(leg) == human
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [

@@ -40,13 +40,16 @@ from livetransfer import (
     ConfigurationError,
     Destination,
     DestinationError,
+    DestinationGuard,
     DestinationNotAllowedError,
+    DestinationRefused,
     DialFailed,
     EndedBy,
     FallbackPolicy,
     HangUp,
     HoldMusicPlayer,
     HoldMusicProblem,
+    Media,
     Next,
     Phase,
     PhaseChanged,
@@ -74,6 +77,7 @@ from livetransfer import (
     caller_of,
     repair,
 )
+from livetransfer.guard import Limits
 from livetransfer.testing import Human, ScriptedLLM, ScriptedTTS, ToolCall, simulate
 
 
@@ -122,6 +126,28 @@ ANN = Destination(
     ring_timeout=20,
 )
 DIRECT = Destination("+15550100", sip_connection=api.SIPOutboundConfig(hostname="pbx.example.com"))
+ABROAD = Destination(
+    "+493012345678", media=Media(encryption="require", codecs=["PCMA"]), caller_id="caller"
+)
+GUARD = DestinationGuard(
+    names={"ann": ANN}, countries=["DE"], domains=["pbx.example.com"], limits=Limits(per_caller=3)
+)
+
+
+async def guarded(text: str, caller: str) -> tuple[Destination, ...]:
+    try:
+        found = GUARD.check(text)
+        for destination in found:
+            await (await GUARD.admit(destination, caller=caller)).settle(30.0)
+    except DestinationNotAllowedError:
+        assert_type(GUARD.explain(text), str)
+        return ()
+    return found
+
+
+def refused(event: TransferEvent) -> None:
+    if isinstance(event, DestinationRefused):
+        print(event.destination.label, event.reason)
 
 
 def allowed(destination: Destination) -> bool:

@@ -16,6 +16,7 @@ from livetransfer import (
     Destination,
     DestinationError,
     DestinationNotAllowedError,
+    Media,
     TransferError,
 )
 from livetransfer.destination import check_allowed
@@ -180,3 +181,56 @@ def test_a_subclass_of_destination_can_be_copied_and_pickled(made: Destination) 
         assert type(same) is type(made)
         with pytest.raises(TypeError):
             same.headers["X"] = "y"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("to_user_override", "a b"),
+        ("to_user_override", ""),
+        ("media", {"encryption": "require"}),
+        ("country", "Germany"),
+        ("country", "de"),
+        ("krisp", "yes"),
+        ("max_duration", 0),
+        ("max_duration", "600"),
+        ("metadata", ""),
+        ("include_headers", "X-*"),
+        ("summary_header", "X Summary"),
+        ("summary_header", "To"),
+        ("headers", {"Via": "SIP/2.0/UDP 10.0.0.1"}),
+        ("address", "+1" + "5" * 10_000),
+    ],
+)
+def test_a_detail_of_the_dial_that_cannot_be_used_is_named(field: str, value: object) -> None:
+    with pytest.raises(DestinationError, match=field):
+        Destination(**{"address": "+15550100", field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("encryption", "srtp"),
+        ("codecs", "PCMA"),
+        ("codecs", ["PCMA/x"]),
+        ("codecs", [8]),
+        ("media_timeout", 0),
+    ],
+)
+def test_a_medium_that_cannot_be_used_is_named(field: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        Media(**{field: value})  # type: ignore[arg-type]
+
+
+def test_an_empty_display_name_is_none_and_all_details_survive_a_copy() -> None:
+    said = Destination(
+        "+15550100",
+        display_name="",
+        media=Media(codecs=["PCMA"]),
+        country="DE",
+        summary_header="X-Transfer-Summary",
+    )
+    assert said.display_name == ""
+    assert said.media == Media(codecs=("PCMA",))
+    assert pickle.loads(pickle.dumps(said)) == copy.deepcopy(said) == said
+    assert hash(said) == hash(said.but(name=None))

@@ -22,7 +22,7 @@ from .joining import Joining
 from .repair import Repair
 from .signalling.dtmf import send_keys
 from .signalling.refer_request import refer
-from .signalling.room_events import RoomEvents
+from .signalling.room_events import CALL_ID, RoomEvents
 from .signalling.server_api import Wire
 from .tasks import Tasks, finish
 
@@ -48,10 +48,12 @@ class LiveKitControl:
         self._joining = joining
         self._tasks = Tasks()
         self._closed = False
+        self._call_ids: dict[str, str] = {}
         self._earshot = Earshot(events.room)
         self._unsubscribe = events.subscribe(self._on_event)
         self._repair = Repair(wire, events, self._tasks)
         self._repair.start()
+        self.call_id(self._caller)
 
     @property
     def caller(self) -> Leg:
@@ -93,6 +95,7 @@ class LiveKitControl:
         )
         if not sealed:
             self._earshot.leave(self._caller.identity, identity)
+        self.call_id(leg)
         return leg
 
     async def open_conversation(self, identity: str) -> Conversation:
@@ -160,6 +163,19 @@ class LiveKitControl:
             timeout=timeout,
             play_dialtone=play_dialtone,
         )
+
+    def call_id(self, leg: Leg) -> str | None:
+        """Return the SIP Call-ID of `leg`, also after it has left; None where it is not known.
+
+        It is kept from the first time that it is seen: the caller's from the beginning, a human's
+        from the answer.
+        """
+        room = self._joining.place(leg.identity).room
+        participant = room.remote_participants.get(leg.identity)
+        told = participant.attributes.get(CALL_ID) if participant is not None else None
+        if told:
+            self._call_ids[leg.identity] = told
+        return self._call_ids.get(leg.identity)
 
     async def send_dtmf(self, leg: Leg, digits: str) -> None:
         """Press `digits` towards `leg`; ``w`` waits 0.5 s.

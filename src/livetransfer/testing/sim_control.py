@@ -257,6 +257,10 @@ class SimControl:
             control=self,
         )
 
+    def call_id(self, leg: Leg) -> str | None:
+        """Return what names `leg`'s call, also after it has left; None if it was never answered."""
+        return self.simulation.call_id(leg.identity)
+
     async def send_dtmf(self, leg: Leg, digits: str) -> None:
         """Press `digits` towards `leg`; ``w`` waits 0.5 s, every other key takes 0.1 s."""
 

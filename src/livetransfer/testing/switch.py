@@ -182,6 +182,10 @@ class Switch(Scripts):
 
     # Legs.
 
+    def call_id(self, identity: str) -> str | None:
+        """Return the Call-ID of a leg that is or was in the call; None for any other."""
+        return f"{identity}@simulation" if self.tape.was_here(identity) else None
+
     def claim(self, identity: str) -> None:
         """Take an identity for a new leg.
 

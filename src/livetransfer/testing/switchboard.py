@@ -34,6 +34,9 @@ class Switchboard(Exchange, Protocol):
     def end_leg(self, identity: str, how: str) -> None:
         """Hang up one leg, whoever's it is."""
 
+    def call_id(self, identity: str) -> str | None:
+        """Return the SIP Call-ID of a leg, where it has one."""
+
     def link(self, identity: str) -> None:
         """Let a leg and the caller hear each other."""
 

@@ -83,6 +83,10 @@ class Tape:
         """Whether `identity` is on the line now."""
         return any(span.end is None for span in self._lines.get(identity, ()))
 
+    def was_here(self, identity: str) -> bool:
+        """Whether `identity` is or was on the line."""
+        return bool(self._lines.get(identity))
+
     def link(self, one: str, other: str) -> None:
         """Both hear each other from now on."""
         if not self.are_linked(one, other):

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from livekit import rtc
 
+from livetransfer._livekit.leg_room import Place
 from livetransfer._livekit.livekit_control import LiveKitControl
 from livetransfer.control import BridgeMode, Leg
 from livetransfer.destination import Destination
@@ -23,7 +24,11 @@ HUMAN = Leg("human", Destination("+4930123456", "sales"))
 class Joined:
     """Joins at once, in the way it is told."""
 
+    here: Place
     mode: BridgeMode = "shared_room"
+
+    def place(self, identity: str) -> Place:
+        return self.here
 
     async def bridge(self, leg: Leg) -> BridgeMode:
         return self.mode
@@ -56,7 +61,7 @@ async def scene() -> AsyncIterator[Scene]:
     for identity in ("human", "agent-briefing"):
         room.join(identity)
         room.publish(identity, f"TR_{identity}")
-    joining: Any = Joined()
+    joining: Any = Joined(Place(wire, events))
     control = LiveKitControl(wire, events, "caller", joining)
     yield Scene(room, control, joining)
     await control.aclose()
@@ -135,3 +140,14 @@ async def test_a_caller_who_leaves_changes_nothing_for_the_human(scene: Scene) -
     await scene.control.bridge(HUMAN)
     scene.room.leave("caller")
     assert not scene.received()["TR_human"]
+
+
+async def test_a_call_id_is_kept_when_its_leg_has_left(scene: Scene) -> None:
+    participants = scene.room.remote_participants
+    assert scene.control.call_id(HUMAN) is None  # a server that does not tell it
+    participants["human"].attributes["sip.callIDFull"] = "a84b4c76e66710@pbx.example.com"
+    participants["human"].attributes["sip.callID"] = "SCL_human"
+    await scene.control.dial(Destination("+15550100"), identity="human", ring_timeout=1)
+    scene.room.leave("human")
+    assert scene.control.call_id(HUMAN) == "a84b4c76e66710@pbx.example.com"
+    assert scene.control.call_id(Leg("nobody")) is None

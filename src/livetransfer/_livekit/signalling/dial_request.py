@@ -7,7 +7,9 @@ import os
 from livekit.protocol import sip as proto_sip
 
 from livetransfer.destination import Destination
+from livetransfer.dialling import CALLER
 from livetransfer.errors import ConfigurationError
+from livetransfer.media import Media
 
 from .server_api import duration
 
@@ -23,6 +25,17 @@ _TRANSPORTS = {
     "udp": proto_sip.SIP_TRANSPORT_UDP,
     "tcp": proto_sip.SIP_TRANSPORT_TCP,
     "tls": proto_sip.SIP_TRANSPORT_TLS,
+}
+_ENCRYPTION = {
+    None: None,
+    "disable": proto_sip.SIP_MEDIA_ENCRYPT_DISABLE,
+    "allow": proto_sip.SIP_MEDIA_ENCRYPT_ALLOW,
+    "require": proto_sip.SIP_MEDIA_ENCRYPT_REQUIRE,
+}
+_INCLUDED = {
+    "none": proto_sip.SIP_NO_HEADERS,
+    "x": proto_sip.SIP_X_HEADERS,
+    "all": proto_sip.SIP_ALL_HEADERS,
 }
 
 
@@ -67,8 +80,9 @@ def dial_request(
                 f"{destination.label!r} needs an outbound trunk: give trunk_id=, or "
                 f"Destination(trunk_id=...), or set {TRUNK_VARIABLE}",
             )
-    if destination.caller_id is not None:
-        request.sip_number = destination.caller_id
+    # A run has put the caller's number in its place, unless it does not know it.
+    if destination.caller_id not in (None, CALLER):
+        request.sip_number = destination.caller_id or ""
     elif request.HasField("trunk"):
         # A stored trunk has numbers of its own; without one the server refuses to guess.
         request.sip_number = os.environ.get(NUMBER_VARIABLE) or ANONYMOUS
@@ -76,7 +90,39 @@ def dial_request(
         request.display_name = destination.display_name
     if destination.dtmf is not None:
         request.dtmf = destination.dtmf
+    _add_details(request, destination)
     return request
+
+
+def _add_details(request: proto_sip.CreateSIPParticipantRequest, destination: Destination) -> None:
+    if destination.to_user_override is not None:
+        request.to_user_override = destination.to_user_override
+    if destination.media is not None:
+        request.media.CopyFrom(_media(destination.media))
+    if destination.country is not None:
+        request.destination.country = destination.country
+    if destination.krisp is not None:
+        request.krisp_enabled = destination.krisp
+    if destination.max_duration is not None:
+        request.max_call_duration.CopyFrom(duration(destination.max_duration))
+    if destination.metadata is not None:
+        request.participant_metadata = destination.metadata
+    if destination.include_headers is not None:
+        request.include_headers = _INCLUDED[destination.include_headers]
+
+
+def _media(media: Media) -> proto_sip.SIPMediaConfig:
+    config = proto_sip.SIPMediaConfig()
+    encryption = _ENCRYPTION[media.encryption]
+    if encryption is not None:
+        config.encryption = encryption
+    for codec in media.codecs:
+        name, _, rate = codec.partition("/")
+        config.codecs.add(name=name, rate=int(rate or 0))
+    config.only_listed_codecs = bool(media.codecs)
+    if media.media_timeout is not None:
+        config.media_timeout.CopyFrom(duration(media.media_timeout))
+    return config
 
 
 def _direct(destination: Destination) -> proto_sip.SIPOutboundConfig:

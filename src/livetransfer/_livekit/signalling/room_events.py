@@ -20,9 +20,11 @@ from livetransfer.control import (
 
 from .server_api import Wire
 
-__all__ = ["CALL_STATUS", "RoomEvents"]
+__all__ = ["CALL_ID", "CALL_STATUS", "RoomEvents"]
 
 CALL_STATUS = "sip.callStatus"
+# The header's value, as the trunk has it; "sip.callID" is a name of LiveKit's own.
+CALL_ID = "sip.callIDFull"
 
 # A participant that rejoins is announced as gone and is back at once.
 REJOINING = (
