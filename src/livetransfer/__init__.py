@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._flow.adapter import caller_of, repair
 from .answer_class import AnswerClass
-from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
+from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
 from .destination import Destination
 from .errors import (

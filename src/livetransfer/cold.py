@@ -28,6 +28,7 @@ from .errors import (
 )
 from .events import TransferEvent
 from .fallback.policy import Fallback
+from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
 from .phases import Phase
@@ -71,6 +72,7 @@ class ColdTransfer(Transfer):
         caller: The identity of the caller's participant, where it cannot be found by itself.
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
+        guard: A DestinationGuard that is asked before every dial and every REFER.
         max_hold: Seconds that the caller may be on hold, over all attempts.
         max_attempts: How many attempts are made at most; see WarmTransfer.
         route_timeout: Seconds that a Router may take.
@@ -104,6 +106,7 @@ class ColdTransfer(Transfer):
         caller: str | None = None,
         department: str | None = None,
         allowed: Allowed | None = None,
+        guard: DestinationGuard | None = None,
         max_hold: float = 180.0,
         max_attempts: int | None = None,
         route_timeout: float = 10.0,
@@ -127,6 +130,7 @@ class ColdTransfer(Transfer):
             caller=caller,
             department=department,
             allowed=allowed,
+            guard=guard,
             max_hold=max_hold,
             exit_key=exit_key,
             on_event=on_event,

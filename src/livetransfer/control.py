@@ -162,6 +162,10 @@ class CallControl(Protocol):
         """The leg that is to be transferred."""
 
     @property
+    def caller_number(self) -> str | None:
+        """The caller's number as the network told it; None where it was withheld, or on the web."""
+
+    @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
 

@@ -24,13 +24,14 @@ from ._flow.transfer import Transfer
 from ._flow.verbs import awaiting, bridge, dial
 from ._tasks import keep
 from ._user_code import CodeFailed, ask, ask_now
-from .briefing.agent import BriefingAgent, BriefingRequest, Verdict
+from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .briefing.summary import transcript
 from .control import BridgeMode
 from .destination import Allowed, Destination
 from .errors import CallControlError, ConfigurationError
 from .events import HookFailed, TransferEvent
 from .fallback.policy import Fallback
+from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
 from .phases import Phase
@@ -95,6 +96,7 @@ class WarmTransfer(Transfer):
         max_attempts: How many attempts are made at most, several phones that ring together being
             one. Default: 10, or as many as there are destinations.
         route_timeout: Seconds that a Router may take.
+        guard: A DestinationGuard that is asked before every dial and every REFER.
         max_hold: Seconds that the caller may be on hold, over all attempts. While the AI goes on
             talking with the caller, nobody is dialled any more that long after the first dial.
         while_ringing: ``"music"``: on hold. ``"conversation"``: the AI goes on talking with the
@@ -129,6 +131,7 @@ class WarmTransfer(Transfer):
         introduction: str | None = None,
         department: str | None = None,
         allowed: Allowed | None = None,
+        guard: DestinationGuard | None = None,
         max_hold: float = 180.0,
         max_attempts: int | None = None,
         route_timeout: float = 10.0,
@@ -153,6 +156,7 @@ class WarmTransfer(Transfer):
             caller=caller,
             department=department,
             allowed=allowed,
+            guard=guard,
             max_hold=max_hold,
             exit_key=exit_key,
             on_event=on_event,

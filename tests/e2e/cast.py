@@ -53,6 +53,8 @@ VOICES = [
     ("", GREETING),
 ]
 
+ASKS = "talk to a person"
+
 RULES = [
     Rule("The caller asks about an invoice.", instructions="Write what a colleague has to know"),
     Rule(ToolCall("connect_to_caller"), user="put them through", tool="connect_to_caller"),
@@ -66,5 +68,23 @@ RULES = [
     Rule("Welcome back.", output="now talking with", instructions="who took the call has left"),
     Rule("I am calling somebody. Meanwhile, what is it about?", output="is being called"),
     Rule("I am sorry, nobody is free.", output="did not work|not known"),
-    Rule(ToolCall("transfer"), user="talk to a person", tool="transfer"),
+    Rule(ToolCall("transfer"), user=ASKS, tool="transfer"),
 ]
+
+MODELS = {
+    "": RULES,
+    "transfers and ends": [
+        *RULES[:-1],
+        Rule([ToolCall("transfer"), ToolCall("end_call")], user=ASKS),
+    ],
+    "ends and transfers": [
+        *RULES[:-1],
+        Rule([ToolCall("end_call"), ToolCall("transfer")], user=ASKS),
+    ],
+    # What the caller said last was that he wants a person.
+    "transfers again": [
+        Rule(ToolCall("transfer"), instructions="who took the call has left", tool="transfer"),
+        *RULES,
+    ],
+}
+"""What a model does that is not the usual one."""

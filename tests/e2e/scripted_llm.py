@@ -124,7 +124,8 @@ class ScriptedLLM(llm.LLM[str]):
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> llm.LLMStream:
-        return _LLMStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
+        offered = [] if tool_choice == "none" else tools or []
+        return _LLMStream(self, chat_ctx=chat_ctx, tools=offered, conn_options=conn_options)
 
 
 def read_prompt(chat_ctx: llm.ChatContext, tools: Sequence[llm.Tool]) -> Prompt:

@@ -20,6 +20,7 @@ from livekit.agents import (
     RunContext,
     TurnHandlingOptions,
 )
+from livekit.agents.beta.tools import EndCallTool
 from livekit.agents.llm import function_tool
 from livekit.agents.voice.room_io import RoomOptions
 
@@ -47,8 +48,8 @@ Tell = Callable[..., None]
 class ReportingLLM(ScriptedLLM):
     """Tells of every request."""
 
-    def __init__(self, tell: Tell) -> None:
-        super().__init__(cast.RULES)
+    def __init__(self, tell: Tell, model: str = "") -> None:
+        super().__init__(cast.MODELS[model])
         self._tell = tell
 
     def reply(self, prompt: Prompt) -> Reply:
@@ -73,7 +74,7 @@ class TransferAgent(Agent):
     """Transfers when asked for a person."""
 
     def __init__(self, tell: Tell, plan: list[dict[str, Any]]) -> None:
-        super().__init__(instructions="You are a helpful assistant.")
+        super().__init__(instructions="You are a helpful assistant.", tools=[EndCallTool()])
         self._tell, self._plan = tell, list(plan)
 
     @function_tool
@@ -157,7 +158,7 @@ async def serve(
 
     await ctx.connect()
     session: AgentSession[None] = AgentSession(
-        llm=ReportingLLM(tell),
+        llm=ReportingLLM(tell, plan["transfers"][0].get("model", "")),
         stt=ScriptedSTT(cast.HEARD),
         tts=ScriptedTTS(cast.VOICES, per_character=0.02),
         vad=None,

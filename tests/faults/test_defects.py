@@ -681,7 +681,7 @@ async def test_an_error_in_a_hook_the_music_goes_on_until_the_ai_speaks() -> Non
 
 
 class Speechless(BriefingAgent):
-    def opening(self) -> str:
+    async def prepare(self, *_: Any, **__: Any) -> Any:
         raise ValueError("no words")
 
 

@@ -27,6 +27,7 @@ from typing_extensions import assert_type
 
 from livetransfer import (
     Action,
+    AnswerClass,
     Attempt,
     AttemptEnded,
     BridgeFailed,
@@ -49,8 +50,10 @@ from livetransfer import (
     HangUp,
     HoldMusicPlayer,
     HoldMusicProblem,
+    HookFailed,
     Media,
     Next,
+    OfferMade,
     Phase,
     PhaseChanged,
     ReferFailed,
@@ -69,6 +72,7 @@ from livetransfer import (
     TransferStatus,
     UnknownDestinationError,
     Verdict,
+    WaitingInQueue,
     WarmTransfer,
     WarmTransferError,
     WarmTransferFailure,
@@ -88,6 +92,20 @@ class Calls:
 
 
 # -- policies, routers, destinations -------------------------------------------------------
+
+
+def told(event: TransferEvent) -> str:
+    if isinstance(event, OfferMade):
+        return ", ".join(destination.label for destination in event.destinations)
+    if isinstance(event, WaitingInQueue):
+        return f"{event.queue}: {event.position}, {event.estimate}"
+    if isinstance(event, HookFailed):
+        return f"{event.hook} {event.reason}: {event.instead}"
+    return ""
+
+
+def machines(attempt: Attempt) -> bool:
+    return attempt.answered_by not in (None, AnswerClass.PERSON)
 
 
 class Patient(FallbackPolicy):

@@ -42,6 +42,6 @@ def test_a_module_can_be_held_in_the_head() -> None:
     long = {
         str(path.relative_to(SOURCE)): lines
         for path in MODULES
-        if (lines := len(path.read_text().splitlines())) > 420
+        if (lines := len(path.read_text().splitlines())) > 430
     }
     assert not long

@@ -11,8 +11,11 @@ from livetransfer._tasks import keep
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
 from livetransfer.events import CallEnded
 from livetransfer.outcome import CallEnd, EndedBy
+from livetransfer.status import TransferStatus
 
+from .account import Account
 from .caller_session import CallerSession
+from .end_call import EndCalls
 from .hang_up import HangUps
 from .taking_back import TakingBack
 from .telling import Telling
@@ -38,6 +41,7 @@ class Watch:
         control: The call.
         hang_ups: Its hang-ups; they close it at the end of the watch.
         human: The human's leg; None when the caller was referred away.
+        account: What the human's phone has taken, settled at the end of the call.
         after: What to do when one leaves.
         release: Lets another transfer of this call begin.
         tell: Where the end of the call is told.
@@ -53,6 +57,7 @@ class Watch:
         control: CallControl,
         hang_ups: HangUps,
         human: Leg | None,
+        account: Account,
         after: After,
         release: Callable[[], None],
         tell: Telling,
@@ -61,7 +66,7 @@ class Watch:
         closing: Iterable[Callable[[], Awaitable[None]]],
     ) -> None:
         self._session, self._control, self._human = session, control, human
-        self._hang_ups = hang_ups
+        self._hang_ups, self._account = hang_ups, account
         self._after, self._release, self._tell = after, release, tell
         self._taking_back = taking_back
         self._loop = asyncio.get_running_loop()
@@ -92,12 +97,26 @@ class Watch:
 
     async def _watch(self) -> CallEnd:
         closing = [keep(asyncio.ensure_future(step())) for step in self._closing]
+        end_calls = EndCalls(self._session)
+        end_calls.hold_off()
+        end: CallEnd | None = None
         try:
-            return await self._to_the_end(closing)
+            keep(asyncio.create_task(self._account.talking(), name="livetransfer-lease"))
+            end = await self._to_the_end(closing)
+            if end.by is EndedBy.NOBODY:
+                await self._account.talks_on()
+            return end
         finally:
+            left = end is not None and not end.returned and self._after != "leave"
+            end_calls.let_go(ended=left)
+            await asyncio.shield(self._account.over(TransferStatus.BRIDGED, self._talked))
             self._unsubscribe()
             self._release()
             await self._hang_ups.aclose()
+
+    @property
+    def _talked(self) -> float:
+        return self._loop.time() - self._since
 
     async def _to_the_end(self, closing: Sequence[asyncio.Future[None]]) -> CallEnd:
         if self._human is None:
@@ -127,8 +146,7 @@ class Watch:
         return self._ended(who)
 
     def _ended(self, who: EndedBy, *, returned: bool = False) -> CallEnd:
-        now = self._loop.time()
-        end = CallEnd(who, seconds=now - self._since, returned=returned)
+        end = CallEnd(who, seconds=self._talked, returned=returned)
         if returned:
             self._session.answer_again()
         self._tell(CallEnded(self._tell.at, end))

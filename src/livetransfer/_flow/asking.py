@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
-from livetransfer.destination import Allowed, Destination, check_allowed
+from livetransfer.destination import Destination
 from livetransfer.errors import TransferError, UnknownDestinationError
 from livetransfer.outcome import Attempt
 from livetransfer.routing.offer import Offer, Wait
@@ -24,7 +24,7 @@ class Asking:
 
     Args:
         control: The call: what cannot be dialled on it is refused.
-        allowed: What may be dialled.
+        permits: Raises a DestinationNotAllowedError for one that may not be dialled.
         completed: Adds the transfer's own options to a destination.
         dials: Whether a destination has to be one that can be dialled.
         limit: Seconds that a router may take.
@@ -36,14 +36,14 @@ class Asking:
         self,
         control: CallControl,
         *,
-        allowed: Allowed | None,
+        permits: Callable[[Sequence[Destination]], None],
         completed: Completed,
         dials: Callable[[Destination], bool],
         limit: float,
         ring: Ring,
         ring_next_after: float | None,
     ) -> None:
-        self._control, self._allowed = control, allowed
+        self._control, self._permits = control, permits
         self._completed, self._dials = completed, dials
         self._limit = limit
         self._ring: Ring = ring
@@ -75,7 +75,7 @@ class Asking:
         )
 
     def _checked(self, destinations: Sequence[Destination]) -> tuple[Destination, ...]:
-        check_allowed(destinations, self._allowed)
+        self._permits(destinations)
         found = tuple(self._completed(destination) for destination in destinations)
         for destination in found:
             if self._dials(destination):

@@ -17,6 +17,7 @@ from livetransfer.phases import TABLE, Phase
 from livetransfer.routing.offer import Offer
 from livetransfer.status import TransferStatus
 
+from .account import Account
 from .call import Call
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
@@ -66,8 +67,10 @@ class LiveAttempt:
             Leg(f"human-{uuid.uuid4().hex[:12]}", destination),
             destination,
             asyncio.get_running_loop().create_future(),
-            lease=self.offer.leases[index] if self.offer.leases else None,
+            account=Account(self.offer.leases[index] if self.offer.leases else None),
         )
+        settles = human.teardown.push("account", human.settle)
+        human.keep = settles
         self.legs.append(human)
         self.teardown.push("leg", human.teardown.run)
         return human
@@ -211,6 +214,9 @@ class LiveAttempt:
         return self._closing
 
     async def _close(self, status: TransferStatus | None) -> None:
+        for lease in self.offer.leases[len(self.legs) :]:
+            # Whom it was never the turn of.
+            await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
         await asyncio.gather(*(human.close(status) for human in self.legs), return_exceptions=True)
         await self.teardown.run()
 

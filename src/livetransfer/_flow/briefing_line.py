@@ -9,7 +9,8 @@ from typing import Any
 
 from livekit.agents import AgentSession
 
-from livetransfer.briefing.agent import BriefingAgent, Farewell, Verdict
+from livetransfer.briefing import BriefingAgent, Verdict
+from livetransfer.briefing.agent import Farewell
 from livetransfer.control import Conversation
 
 from .call import Call

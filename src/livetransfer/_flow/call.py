@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
+from livetransfer.dialling import completed
 from livetransfer.events import HoldMusicProblem, PhaseChanged, SummaryWritten, TransferEvent
+from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer
 from livetransfer.outcome import Attempt
 from livetransfer.phases import Phase, Phases
@@ -50,6 +52,7 @@ class Call:
         tell: Where events go.
         max_hold: Seconds the caller may be on hold, over all attempts.
         exit_key: The key that brings a caller on hold back to the AI.
+        guard: What is asked before every dial and REFER; None allows all.
 
     Attributes:
         interrupts: What ends a step early.
@@ -73,7 +76,9 @@ class Call:
         tell: Telling,
         max_hold: float,
         exit_key: str | None,
+        guard: DestinationGuard | None = None,
     ) -> None:
+        self.guards = guard
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
         self.patience = Patience(max_hold)
@@ -109,6 +114,12 @@ class Call:
 
     def _music_problem(self, reason: str) -> None:
         self.emit(HoldMusicProblem(self.at, reason))
+
+    def completed(self, destination: Destination) -> Destination:
+        """Return `destination` with what this call adds: the caller's number, the summary."""
+        return completed(
+            destination, caller_number=self.control.caller_number, summary=self.summary
+        )
 
     # -- the caller ------------------------------------------------------------------------
 

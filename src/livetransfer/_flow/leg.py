@@ -11,9 +11,9 @@ from livetransfer.briefing.agent import Farewell
 from livetransfer.control import ControlEvent, KeyPressed, Leg, LegAnswered, LegLeft, SealBroken
 from livetransfer.destination import Destination
 from livetransfer.phases import Phase
-from livetransfer.routing.offer import Lease
 from livetransfer.status import TransferStatus
 
+from .account import Account
 from .endings import AttemptOver
 from .teardown import Teardown
 
@@ -45,12 +45,12 @@ class HumanLeg:
         broken: Done, with an AttemptOver, when the leg can be used no more.
         left: Set when the human has hung up, or was.
         teardown: Closes what was opened for it.
-        lease: The lease on the member, where there is one.
+        account: The lease on the member, and what the guard has counted.
         stage: How far it has come: DIALLING, RINGING, BRIEFING or BRIDGING; None before.
         on_key: Called with each key that the human presses.
         say_farewell: Tells the human why the line is about to be closed, while he can hear it.
         hush: Silences whoever talks to the human, who is about to be joined.
-        keep: Takes back that the teardown hangs it up.
+        keep: Takes back that the teardown hangs it up, and settles its account.
         answered: Whether the phone was answered.
         reached: Whether the leg can be talked to.
         joined: Whether it has been joined with the caller.
@@ -61,7 +61,7 @@ class HumanLeg:
     destination: Destination
     broken: asyncio.Future[None]
     left: asyncio.Event = field(default_factory=asyncio.Event)
-    lease: Lease | None = None
+    account: Account = field(default_factory=lambda: Account(None))
     teardown: Teardown = field(default_factory=Teardown)
     stage: Phase | None = None
     on_key: Callable[[str], None] | None = None
@@ -126,3 +126,7 @@ class HumanLeg:
         if say is not None and reason is not None and not self.left.is_set():
             await say(reason)
         await self.teardown.run()
+
+    async def settle(self) -> None:
+        """Give back what the phone has taken; for one that has not been joined."""
+        await self.account.over(self.over.status if self.over else TransferStatus.CANCELLED)

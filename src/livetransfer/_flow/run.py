@@ -16,6 +16,7 @@ from livetransfer.outcome import Attempt, EndedBy, Ending, TransferOutcome
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
+from .account import Account
 from .after import After, Watch
 from .attempt import TransferProtocol
 from .attempts import Attempts, GivenUp
@@ -206,6 +207,7 @@ class Run:
             control=call.control,
             hang_ups=call.hang_ups,
             human=human.leg if human is not None else None,
+            account=human.account if human is not None else Account(None),
             # A relay cannot go on without the AI, which stays, silent, to its end.
             after="end" if (mode, after) == ("relay", "leave") else after,
             release=self._claim.release,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from livetransfer._checks import (
     check_choice,
@@ -19,6 +19,7 @@ from livetransfer.destination import Allowed, Destination, check_allowed, check_
 from livetransfer.errors import ConfigurationError
 from livetransfer.events import HookFailed, TransferEvent
 from livetransfer.fallback.policy import Fallback, check_fallback
+from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.outcome import TransferOutcome
 from livetransfer.routing.router import Router, RouteRequest, Target, validate_targets
@@ -62,14 +63,20 @@ class Transfer:
         caller: str | None,
         department: str | None,
         allowed: Allowed | None,
+        guard: DestinationGuard | None,
         max_hold: float,
         exit_key: str | None,
         on_event: Callable[[TransferEvent], Awaitable[None] | None] | None,
     ) -> None:
         self._targets = validate_targets(to)
         self._allowed = check_patterns(allowed)
+        if guard is not None and not isinstance(guard, DestinationGuard):
+            raise ConfigurationError("guard", guard, "give a DestinationGuard")
+        self._guard = guard
+        self._trunk_id = check_text("trunk_id", trunk_id)
         if isinstance(self._targets, tuple):
             check_allowed(self._targets, self._allowed)
+            self._guarded(self._targets)
         self._announcement = check_text("announcement", announcement)
         self._player = (
             hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
@@ -86,7 +93,6 @@ class Transfer:
             listed = len(self._targets) if isinstance(self._targets, tuple) else 0
             max_attempts = max(MAX_ATTEMPTS, listed)
         self._max_attempts = check_count("max_attempts", max_attempts, 1, 1000)
-        self._trunk_id = check_text("trunk_id", trunk_id)
         self._fallback = check_fallback(fallback)
         self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
         self._after: After = check_choice("after", after, After)
@@ -146,6 +152,7 @@ class Transfer:
                     tell=Telling(self.on_event),
                     max_hold=self._max_hold,
                     exit_key=self._exit_key,
+                    guard=self._guard,
                 )
                 course = self._asking(control).course(self._targets, lambda: self._request(call))
             except BaseException:
@@ -171,7 +178,7 @@ class Transfer:
     def _asking(self, control: CallControl) -> Asking:
         return Asking(
             control,
-            allowed=self._allowed,
+            permits=self._permits,
             completed=self._completed,
             dials=self._dials,
             limit=self._route_timeout,
@@ -179,11 +186,21 @@ class Transfer:
             ring_next_after=self._ring_next_after,
         )
 
+    def _permits(self, destinations: Sequence[Destination]) -> None:
+        check_allowed(destinations, self._allowed)
+        self._guarded(destinations)
+
+    def _guarded(self, destinations: Sequence[Destination]) -> None:
+        if self._guard is not None:
+            for destination in destinations:
+                self._guard.check(destination, trunk_id=destination.trunk_id or self._trunk_id)
+
     def _request(self, call: Call) -> RouteRequest:
         return RouteRequest(
             self._department,
             call.control.caller.identity,
             call.session.userdata,
+            number=call.control.caller_number,
             waited=call.patience.seconds_on_hold,
         )
 

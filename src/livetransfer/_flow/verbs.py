@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
+from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode
-from livetransfer.errors import CallControlError
+from livetransfer.destination import Destination
+from livetransfer.errors import CallControlError, DestinationNotAllowedError
+from livetransfer.events import DestinationRefused, HookFailed
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
+from .account import Account
 from .attempt import LiveAttempt
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
@@ -29,6 +33,9 @@ REFER_SLACK = 10.0
 BRIDGE_LIMIT = 5.0
 """Seconds that joining the two may take."""
 
+GUARD_LIMIT = 5.0
+"""Seconds that the guard's counters may take; nobody is dialled where they fail."""
+
 REFER_ANSWER_LIMIT = 2.0
 """Seconds that the answer to a REFER may come after the caller has left (measured: about 1 s)."""
 
@@ -41,16 +48,25 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
     """
     call, destination = attempt.call, human.destination
     attempt.has_come_to(human, Phase.DIALLING)
-    human.keep = human.teardown.push("human leg", lambda: call.hang_ups.leg(human.leg))
+    await _admit(attempt, human, destination)
+    settles = human.keep
+    hangs_up = human.teardown.push("human leg", lambda: call.hang_ups.leg(human.leg))
+
+    def keep() -> None:
+        settles()
+        hangs_up()
+
+    human.keep = keep
     ring_timeout = destination.ring_timeout or attempt.ring_timeout
     # Keys that are pressed after the answer take their time too.
     limit = ring_timeout * (2 if destination.dtmf else 1) + DIAL_SLACK
     late = AttemptOver(
         TransferStatus.INDETERMINATE, f"what became of the dial was not known in {limit:g} s"
     )
+    completed = call.completed(destination)
     try:
         await attempt.guard(
-            call.control.dial(destination, identity=human.leg.identity, ring_timeout=ring_timeout),
+            call.control.dial(completed, identity=human.leg.identity, ring_timeout=ring_timeout),
             human=human,
             limit=limit,
             late=late,
@@ -96,6 +112,8 @@ async def refer(
         ReferFailed: Refused, failed or unclear.
     """
     control = attempt.call.control
+    account = await _admit(attempt, None, attempt.destination)
+    attempt.teardown.push("account", lambda: account.over(TransferStatus.REFERRED))
     task = asyncio.ensure_future(
         control.refer(
             control.caller, address, headers=headers, timeout=timeout, play_dialtone=play_dialtone
@@ -123,6 +141,37 @@ async def refer(
             attempt.teardown.push("unfinished refer", lambda: settled(task))
         elif not task.cancelled():
             task.exception()
+
+
+async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Destination) -> Account:
+    """Ask the guard; the one place through which every dial and every REFER goes.
+
+    Raises:
+        AttemptOver: It refused, or could not be asked.
+    """
+    call = attempt.call
+    account = human.account if human is not None else Account(None)
+    if call.guards is None:
+        return account
+    guards = call.guards
+    try:
+        admission = await attempt.guard(
+            ask(
+                "guard",
+                lambda: guards.admit(destination, caller=call.control.caller.identity),
+                GUARD_LIMIT,
+                passes=(DestinationNotAllowedError,),
+            ),
+            human=human,
+        )
+    except DestinationNotAllowedError as error:
+        call.emit(DestinationRefused(call.at, destination, error.remedy))
+        raise AttemptOver(TransferStatus.UNAVAILABLE, str(error)) from error
+    except CodeFailed as failed:
+        call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is dialled"))
+        raise AttemptOver(TransferStatus.UNAVAILABLE, str(failed)) from failed.__cause__
+    account.admitted(admission)
+    return account
 
 
 async def awaiting(step: Awaitable[T]) -> T:

@@ -22,7 +22,7 @@ from .joining import Joining
 from .repair import Repair
 from .signalling.dtmf import send_keys
 from .signalling.refer_request import refer
-from .signalling.room_events import CALL_ID, RoomEvents
+from .signalling.room_events import CALL_ID, CALLER_NUMBER, RoomEvents
 from .signalling.server_api import Wire
 from .tasks import Tasks, finish
 
@@ -59,6 +59,12 @@ class LiveKitControl:
     def caller(self) -> Leg:
         """The leg that is to be transferred."""
         return self._caller
+
+    @property
+    def caller_number(self) -> str | None:
+        """The caller's number, as livekit-sip tells it."""
+        caller = self.room.remote_participants.get(self._caller.identity)
+        return (caller.attributes.get(CALLER_NUMBER) or None) if caller is not None else None
 
     @property
     def caller_present(self) -> bool:

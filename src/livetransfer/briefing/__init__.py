@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from .agent import BriefingAgent, BriefingRequest, Verdict
+from .agent import BriefingAgent
+from .request import BriefingRequest
+from .verdict import Verdict
 
 __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]

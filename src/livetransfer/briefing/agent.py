@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from livekit.agents import Agent, StopResponse
@@ -25,11 +25,12 @@ from typing_extensions import Self
 
 from livetransfer._checks import check_key
 from livetransfer._user_code import CodeFailed, ask, ask_now, checked_text
-from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
+from .request import BriefingRequest
 from .speech import PreparedSpeech
 from .summary import SUMMARY_LIMIT, plain_summary, transcript, write_summary
+from .verdict import Verdict
 
 __all__ = ["BriefingAgent", "BriefingRequest", "Verdict"]
 
@@ -57,42 +58,6 @@ def decision(method: Callable[..., Any]) -> Any:
     Typed as Any: one FunctionTool may not override another, and subclasses override these.
     """
     return function_tool(method, flags=ToolFlag.IGNORE_ON_ENTER)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the human decided, or what was found instead of a human.
-
-    Attributes:
-        kind: `"accepted"`, `"declined"`, `"voicemail"`, or `"failed"` (the briefing broke down).
-        reason: The human's words, or what broke.
-    """
-
-    kind: Literal["accepted", "declined", "voicemail", "failed"]
-    reason: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("accepted", "declined", "voicemail", "failed"):
-            raise ConfigurationError(
-                "kind", self.kind, 'use "accepted", "declined", "voicemail" or "failed"'
-            )
-
-
-@dataclass(frozen=True)
-class BriefingRequest:
-    """What a briefing is about.
-
-    Attributes:
-        destination: Whom it is for.
-        conversation: What was said between the caller and the AI.
-        instructions: What the briefing must stress, as given to the transfer.
-        caller: The identity of the caller's leg.
-    """
-
-    destination: Destination
-    conversation: ChatContext = field(repr=False)
-    instructions: str | None = None
-    caller: str = ""
 
 
 class BriefingAgent(Agent):

@@ -15,7 +15,7 @@ from livekit.agents.llm.chat_context import Instructions
 from livekit.agents.tts import TTS
 
 from livetransfer._tasks import keep
-from livetransfer.briefing.agent import BriefingAgent, BriefingRequest, Verdict
+from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
 from livetransfer.briefing.summary import transcript, written
 
 __all__ = ["PERSONA", "BriefingTask", "Desk", "Prompt", "TaskBriefing"]

@@ -34,7 +34,8 @@ from livekit.protocol.sip import SIPOutboundConfig
 
 from livetransfer._flow.caller_session import session_of
 from livetransfer._tasks import finish, keep
-from livetransfer.briefing.agent import BriefingAgent, Verdict, decision
+from livetransfer.briefing import BriefingAgent, Verdict
+from livetransfer.briefing.agent import decision
 from livetransfer.events import Phase, PhaseChanged, TransferEvent
 from livetransfer.outcome import TransferOutcome
 from livetransfer.warm import WarmTransfer

@@ -53,6 +53,12 @@ class SimControl:
         return self.simulation.caller.leg
 
     @property
+    def caller_number(self) -> str | None:
+        """The caller's number, where its address is one."""
+        address = self.simulation.caller.address
+        return address if address.startswith("+") else None
+
+    @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
         return self.simulation.caller.on_the_line

@@ -376,7 +376,7 @@ async def test_it_ends_while_a_line_is_prepared_or_spoken(clock: Clock, capacity
         ({"lines": []}, "comfort.lines"),
         ({"lines": [" "]}, "comfort.lines"),
         ({"lines": [None]}, "comfort.lines"),
-        ({"lines": [Path("/nowhere.wav")]}, "hold_music"),
+        ({"lines": [Path("/nowhere.wav")]}, "comfort.lines"),
         ({"lines": ["a"], "every": 0}, "comfort.every"),
         ({"lines": ["a"], "every": float("nan")}, "comfort.every"),
         ({"lines": ["a"], "first": -1}, "comfort.first"),

@@ -24,6 +24,9 @@ __all__ = ["CALL_ID", "CALL_STATUS", "RoomEvents"]
 
 CALL_STATUS = "sip.callStatus"
 # The header's value, as the trunk has it; "sip.callID" is a name of LiveKit's own.
+CALLER_NUMBER = "sip.phoneNumber"
+"""The attribute with the number of the other side of a SIP leg: of an inbound one, the caller's."""
+
 CALL_ID = "sip.callIDFull"
 
 # A participant that rejoins is announced as gone and is back at once.

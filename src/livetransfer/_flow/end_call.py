@@ -1,0 +1,108 @@
+"""A model's `end_call` beside a transfer: it may not end the call of the two who talk.
+
+livekit-agents' EndCallTool adds a listener to the session's close, which deletes the room and shuts
+the job down. A model calls it in one turn with the transfer, in either order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from livekit.agents import CloseEvent, FunctionToolsExecutedEvent
+from livekit.agents.beta.tools import EndCallTool
+
+from .caller_session import CallerSession
+
+__all__ = ["EndCalls"]
+
+logger = logging.getLogger("livetransfer")
+
+GOES_ON = "The call goes on between the caller and the person, without you."
+"""What a model's `end_call` answers to while the caller talks with a person."""
+
+Listener = Callable[[Any], object]
+
+
+class EndCalls:
+    """Takes what `end_call` has put on a session off, while its caller talks with a person.
+
+    Args:
+        session: The caller's session.
+    """
+
+    def __init__(self, session: CallerSession) -> None:
+        self._caller, self._session = session, session.session
+        self._taken: list[Listener] = []
+        self._closed: CloseEvent | None = None
+        self._watching = False
+
+    def hold_off(self) -> None:
+        """From now on no `end_call` ends the call, until `let_go`."""
+        if self._watching:
+            return
+        self._watching = True
+        self._take_off()
+        self._session.on("function_tools_executed", self._on_tools)
+        self._session.on("close", self._on_close)
+
+    def let_go(self, *, ended: bool) -> None:
+        """The call between the two is over.
+
+        Args:
+            ended: Whether the whole call is, so that what `end_call` had asked for is done now.
+        """
+        if not self._watching:
+            return
+        self._watching = False
+        self._session.off("function_tools_executed", self._on_tools)
+        self._session.off("close", self._on_close)
+        taken, self._taken = self._taken, []
+        if not ended:
+            return  # the AI has the caller again, and may end the call anew
+        for listener in taken:
+            if self._closed is None:
+                self._session.once("close", listener)
+                continue
+            try:
+                listener(self._closed)
+            except Exception:
+                logger.warning("what end_call had asked for could not be done", exc_info=True)
+
+    def _on_tools(self, event: FunctionToolsExecutedEvent) -> None:
+        self._take_off()
+        for call, output in event.zipped():
+            if call.name == "end_call":
+                output.output = GOES_ON
+
+    def _on_close(self, event: CloseEvent) -> None:
+        self._closed = event
+
+    def _take_off(self) -> None:
+        # An emitter has no reader for its listeners, and `once` wraps them: read with care, and
+        # tested against the version that is installed.
+        registered = getattr(self._session, "_events", {}).get("close", {})
+        for listener in list(registered):
+            found = _end_call_of(listener)
+            if found is not None:
+                self._session.off("close", listener)
+                self._taken.append(found)
+                self._caller.forget_room()
+                logger.info("the model's end_call waits for the end of the call")
+
+
+def _end_call_of(listener: object) -> Listener | None:
+    """Return the EndCallTool's method that `listener` is, or wraps."""
+    cells = getattr(listener, "__closure__", None) or ()
+    wrapped = []
+    for cell in cells:
+        try:
+            wrapped.append(cell.cell_contents)
+        except ValueError:
+            continue  # an empty cell
+    for one in (listener, *wrapped):
+        if isinstance(getattr(one, "__self__", None), EndCallTool) and callable(one):
+            found: Listener = one
+            return found
+    return None
