@@ -247,13 +247,14 @@ class _Cold:
         dialtone = transfer._play_dialtone and call.hold_line.handle is None
         await attempt.guard(call.hold(music=not dialtone))
         try:
-            await refer(
+            referred = await refer(
                 attempt,
                 address,
                 headers=destination.headers,
                 timeout=destination.ring_timeout or attempt.ring_timeout,
                 play_dialtone=dialtone,
             )
+            attempt.confirmed = referred.confirmed
         except (AttemptOver, CallControlError):
             # Where a dial tone has ended, music plays until there is a voice. That the time on hold
             # is over says nothing of what became of the REFER.

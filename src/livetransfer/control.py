@@ -29,6 +29,7 @@ __all__ = [
     "LegAnswered",
     "LegLeft",
     "LegRinging",
+    "Referred",
     "SealBroken",
 ]
 
@@ -99,6 +100,18 @@ class CallLost:
 
 
 ControlEvent = LegRinging | LegAnswered | LegLeft | KeyPressed | SealBroken | CallLost
+
+
+@dataclass(frozen=True)
+class Referred:
+    """A REFER that nobody said has failed.
+
+    Attributes:
+        confirmed: Whether the leg stayed until the phone had reported that the target answered.
+            Where it ended before, the phone may have moved, or its owner may have hung up.
+    """
+
+    confirmed: bool = True
 
 
 class AudioSink(Protocol):
@@ -236,10 +249,10 @@ class CallControl(Protocol):
         headers: Mapping[str, str],
         timeout: float,
         play_dialtone: bool = False,
-    ) -> None:
+    ) -> Referred:
         """Ask `leg`'s phone to call `address` (a ``tel:`` or ``sip:`` URI) instead: SIP REFER.
 
-        Returns once the target was reached; the leg then leaves by itself.
+        Returns once the target was reached, as far as is known; the leg then leaves by itself.
 
         Args:
             leg: Usually the caller.

@@ -45,6 +45,7 @@ _BY_CODE = {
     408: TransferStatus.NO_ANSWER,
     410: TransferStatus.INVALID_DESTINATION,
     480: TransferStatus.NO_ANSWER,
+    482: TransferStatus.TRUNK_UNAVAILABLE,  # a repeated INVITE met its own CANCEL
     484: TransferStatus.INVALID_DESTINATION,
     486: TransferStatus.BUSY,
     487: TransferStatus.NO_ANSWER,

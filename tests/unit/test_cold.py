@@ -197,3 +197,20 @@ async def test_the_parameters_of_a_tel_uri_are_referred_to() -> None:
 def test_a_refer_cannot_press_keys() -> None:
     with pytest.raises(ConfigurationError, match="dtmf"):
         ColdTransfer(Destination(ANN, dtmf="1"), method="refer")
+
+
+async def test_a_success_that_nobody_has_seen_is_no_clear_success() -> None:
+    async with simulate(refer="ends") as call:
+        async with rig(call, ColdTransfer(ANN, method="refer").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.REFERRED
+            assert outcome.confirmed is False
+            assert "not known whether" in str(outcome)
+
+
+async def test_a_target_that_was_reached_is_confirmed() -> None:
+    async with simulate(refer="accepts") as call:
+        async with rig(call, ColdTransfer(ANN, method="refer").run) as r:
+            r.ask()
+            assert (await r.outcome()).confirmed is True

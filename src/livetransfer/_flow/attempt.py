@@ -42,6 +42,7 @@ class LiveAttempt:
 
     Attributes:
         legs: The legs, in the order in which their phones were rung.
+        confirmed: After a REFER, whether the target is known to have been reached.
         teardown: Closes what the attempt has opened; each leg's own teardown is a step of it.
     """
 
@@ -49,6 +50,7 @@ class LiveAttempt:
         self.call, self.offer = call, offer
         self.ring_timeout = offer.ring_timeout or ring_timeout
         self.legs: list[HumanLeg] = []
+        self.confirmed: bool | None = None
         self.teardown = Teardown()
         self._closing: asyncio.Task[None] | None = None
 

@@ -216,7 +216,9 @@ class Run:
             gone=self._who_left(human),
             closing=(call.hold_line.stop, live.close, call.loose_ends.run),
         )
-        return replace(outcome_of(call, attempt), mode=mode, _end=Ending(watch.end))
+        return replace(
+            outcome_of(call, attempt), mode=mode, confirmed=live.confirmed, _end=Ending(watch.end)
+        )
 
     def _who_left(self, human: HumanLeg | None) -> EndedBy | None:
         """Return who left while the introduction was spoken."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from livetransfer._user_code import CodeFailed, ask
-from livetransfer.control import BridgeMode
+from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError, DestinationNotAllowedError
 from livetransfer.events import DestinationRefused, HookFailed
@@ -105,7 +105,7 @@ async def refer(
     headers: Mapping[str, str],
     timeout: float,
     play_dialtone: bool,
-) -> None:
+) -> Referred:
     """Send the caller to `address` by REFER; the caller who leaves meanwhile has arrived.
 
     Raises:
@@ -120,7 +120,7 @@ async def refer(
         )
     )
     try:
-        await attempt.guard(awaiting(asyncio.shield(task)), limit=timeout + REFER_SLACK)
+        return await attempt.guard(awaiting(asyncio.shield(task)), limit=timeout + REFER_SLACK)
     except AttemptOver as over:
         # Nobody can take a REFER back: it may still succeed.
         raise AttemptOver(TransferStatus.INDETERMINATE, over.reason) from over
@@ -135,6 +135,7 @@ async def refer(
             raise Stopped(TransferStatus.INDETERMINATE, unclear) from stopped
         if error is not None:
             raise
+        return task.result()
     finally:
         if not task.done():
             task.cancel()

@@ -13,6 +13,7 @@ from livetransfer.control import (
     Conversation,
     Leg,
     LegLeft,
+    Referred,
 )
 from livetransfer.destination import Destination
 
@@ -152,14 +153,14 @@ class LiveKitControl:
         headers: Mapping[str, str],
         timeout: float,
         play_dialtone: bool = False,
-    ) -> None:
+    ) -> Referred:
         """Send `leg`'s phone elsewhere; see [`CallControl`][livetransfer.control.CallControl].
 
         Raises:
             ReferFailed: Refused, failed, or unclear (`indeterminate`).
         """
         place = self._joining.place(leg.identity)
-        await refer(
+        return await refer(
             place.wire,
             place.events,
             self._tasks,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents import AgentSession
 
-from livetransfer.control import BridgeMode, ControlEvent, Leg
+from livetransfer.control import BridgeMode, ControlEvent, Leg, Referred
 from livetransfer.destination import Destination
 from livetransfer.errors import (
     BridgeFailed,
@@ -235,22 +235,22 @@ class SimControl:
         headers: Mapping[str, str],
         timeout: float,
         play_dialtone: bool = False,
-    ) -> None:
+    ) -> Referred:
         """Ask `leg`'s phone to call `address` instead; what it does, `simulate(refer=)` says.
 
         Raises:
             ReferFailed: Refused, failed, or unclear.
         """
 
-        async def act() -> None:
+        async def act() -> Referred:
             stop = self.simulation.play_tone(leg.identity, "dialtone") if play_dialtone else None
             try:
-                await refer(self.simulation, leg, address, timeout)
+                return await refer(self.simulation, leg, address, timeout)
             finally:
                 if stop is not None:
                     stop()
 
-        await self.simulation.verb(
+        return await self.simulation.verb(
             "refer",
             {
                 "leg": leg,

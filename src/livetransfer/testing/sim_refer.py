@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from livetransfer.control import Leg
+from livetransfer.control import Leg, Referred
 from livetransfer.errors import ReferFailed
 from livetransfer.status import TransferStatus, status_for_sip
 
@@ -22,7 +22,7 @@ _REFUSALS = {
 """Code, phrase, and whether the target itself answered (a NOTIFY says so)."""
 
 
-async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> None:
+async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> Referred:
     """Do what `Switch.refer` says about a REFER of `leg` to `address`.
 
     Raises:
@@ -49,8 +49,12 @@ async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> 
             sip_reason=phrase,
             target_reached=reached,
         )
+    if switch.refer == "ends":
+        _referred(switch, leg, address)
+        return Referred(confirmed=False)
     # The phone hangs up by itself, a moment after it was told that the target answered.
     switch.later(0.05, lambda: _referred(switch, leg, address))
+    return Referred()
 
 
 def _referred(switch: Switchboard, leg: Leg, address: str) -> None:

@@ -23,9 +23,10 @@ from .switch import Switch
 
 __all__ = ["Refer", "Simulation", "simulate"]
 
-Refer = Literal["accepts", "refuses", "unsupported", "busy", "times_out", "succeeds_late"]
+Refer = Literal["accepts", "refuses", "unsupported", "busy", "times_out", "succeeds_late", "ends"]
 """What a REFER of the caller meets: the target is reached; 603; 405; the target is busy (a NOTIFY
-reports 486); nothing comes back; or nothing comes back in time, and the caller leaves 1 s later."""
+reports 486); nothing comes back; nothing comes back in time, and the caller leaves 1 s later; or
+the phone ends the call without a word of what became of it, which a server takes for success."""
 
 
 class Simulation(Switch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 
 import aiohttp
@@ -226,3 +227,28 @@ def test_not_found() -> None:
     assert is_not_found(ServerError("not_found", "", status=404))
     assert not is_not_found(ServerError("internal", "", status=500))
     assert not is_not_found(ValueError())
+
+
+def _newer(code: int, twirp: str, words: str) -> ServerError:
+    """What livekit-server 1.13.5 with livekit-sip 1.10.0 raises: no reason of its own."""
+    details = base64.b64encode(b"\n\x05" + words.encode() + b"\x12").decode()
+    metadata = {"sip_status_code": str(code), "sip_status": "Decline", "error_details": details}
+    return SipCallError(twirp, f"SIP call failed: {code}", status=403, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("error", "reached"),
+    [
+        (_newer(603, "permission_denied", "call transfer failed: sip status: 603: Decline"), True),
+        (_newer(603, "permission_denied", "sip status: 603: Decline"), False),
+        (_newer(486, "resource_exhausted", "call transfer failed: sip status: 486: Busy"), True),
+        (_newer(486, "resource_exhausted", "sip status: 486: Busy Here"), False),
+        (_newer(404, "not_found", "call transfer failed: sip status: 404: Not Found"), True),
+        # Neither is certain: nobody is dialled.
+        (_newer(603, "permission_denied", "something new"), True),
+    ],
+)
+def test_a_newer_server_tells_the_targets_answer_from_the_refusal(
+    error: ServerError, reached: bool
+) -> None:
+    assert classify(error, "refer").target_reached is reached

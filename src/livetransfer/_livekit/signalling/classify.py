@@ -7,6 +7,8 @@ message, then the Twirp code. The table of observed shapes is in tests/unit/test
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -100,10 +102,7 @@ def _server_error(error: ServerError, verb: Verb) -> Fault:
     code, reason = _sip_status(error)
     from_metadata = "sip_status_code" in error.metadata
     if code is not None:
-        # Older servers report a NOTIFY, the target's answer, with no metadata, and a refused
-        # REFER with it.
-        told = error.metadata.get("sip_transfer_reason", "")
-        reached = verb == "refer" and (not from_metadata or _notified(told, code))
+        reached = verb == "refer" and (not from_metadata or _target_answered(error, code))
         return Fault(status_for_sip(code), code, reason, target_reached=reached, text=f"SIP {code}")
     if verb == "refer":
         return _refer_without_code(error)
@@ -127,6 +126,31 @@ def _refer_without_code(error: ServerError) -> Fault:
     if error.code == "unavailable":
         return Fault(_TRUNK, text="no SIP service")
     return Fault(TransferStatus.FAILED, text=f"LiveKit answered {error.code}")
+
+
+def _target_answered(error: ServerError, code: int) -> bool:
+    """Whether a code is the target's, told by a NOTIFY, and not the answer to the REFER itself.
+
+    Where that is not certain, it is taken for the target's: dialling would ring him twice. The
+    wording was read off livekit-sip 1.10.0, whose error has no reason of its own; livekit-sip
+    1.2.0 reports a NOTIFY with no metadata at all, and a refused REFER as `unavailable` (or
+    `internal`) with it.
+    """
+    details = error.metadata.get("error_details", "")
+    words = error.message
+    if details:
+        with contextlib.suppress(ValueError):
+            words += base64.b64decode(details + "=" * (-len(details) % 4)).decode(
+                "utf-8", "replace"
+            )
+    if "call transfer failed" in words:
+        return True
+    if details and f"sip status: {code}" in words:
+        return False
+    reason = error.metadata.get("sip_transfer_reason", "")
+    if reason not in ("", "STR_UNSPECIFIED"):
+        return _notified(reason, code)
+    return error.code not in ("unavailable", "internal")
 
 
 def _notified(transfer_reason: str, code: int) -> bool:
