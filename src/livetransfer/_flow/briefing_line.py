@@ -25,6 +25,15 @@ FAREWELL_LIMIT = 5.0
 """Seconds that the last sentence to the human may take before the line is closed."""
 
 
+TURN_ENDS = 0.8
+"""Seconds of silence after which a human's turn ends at the latest. A recording that repeats itself
+never pauses for the 3 s that a caller may be given (measured: what the model found took effect
+after 7 to 42 s, or never)."""
+
+FALSE_ALARM = 1.0
+"""Seconds after which a sentence that noise has interrupted goes on."""
+
+
 class BriefingLine:
     """Opened while the phone rings, closed with the attempt; the leg is not its own.
 
@@ -102,7 +111,18 @@ def session_options(caller: CallerSession) -> dict[str, Any]:
     The caller's models serve it too; sessions close their streams, never models.
     """
     found = {kind: caller.model(kind) for kind in ("stt", "llm", "tts")}
-    turns: dict[str, Any] = {"endpointing": caller.session.options.endpointing}
+    endpointing: dict[str, Any] = {**caller.session.options.endpointing}
+    endpointing["max_delay"] = min(endpointing.get("max_delay", TURN_ENDS), TURN_ENDS)
+    endpointing["min_delay"] = min(endpointing.get("min_delay", TURN_ENDS), TURN_ENDS)
+    turns: dict[str, Any] = {
+        "endpointing": endpointing,
+        # Noise at the human's end has no words: it does not silence the first ones.
+        "interruption": {
+            "min_words": 1 if found["stt"] is not None else 0,
+            "resume_false_interruption": True,
+            "false_interruption_timeout": FALSE_ALARM,
+        },
+    }
     # Turns that the caller's code commits itself would never end here.
     if (detection := caller.model("turn_detection")) != "manual":
         turns["turn_detection"] = detection

@@ -27,6 +27,7 @@ from livetransfer._checks import check_key
 from livetransfer._user_code import CodeFailed, ask, ask_now, checked_text
 from livetransfer.errors import ConfigurationError
 
+from .repeating import Repeating
 from .request import BriefingRequest
 from .speech import PreparedSpeech
 from .summary import SUMMARY_LIMIT, plain_summary, transcript, write_summary
@@ -114,6 +115,7 @@ class BriefingAgent(Agent):
         self._over: asyncio.Future[None] | None = None
         self._verdict: asyncio.Future[Verdict] | None = None
         self._problem: Problem = lambda failed, instead: None
+        self._repeating: Repeating | None = None
 
     def tell_problems_to(self, problem: Problem) -> None:
         """Call `problem` where an override has failed, with what is done instead."""
@@ -232,28 +234,37 @@ class BriefingAgent(Agent):
         A briefing that has no voice has failed.
         """
         try:
-            await self._greet()
+            said = await self._greet()
+            if said is not None:
+                self._repeating = Repeating(self.session, said, self._say_again)
         except RuntimeError as error:
             logger.warning("the greeting could not be spoken", exc_info=True)
             self.decide(Verdict("failed", f"the greeting could not be spoken: {error}"))
 
-    async def _greet(self) -> None:
-        if self._summary is None:
-            return
+    async def _say_again(self) -> SpeechHandle | None:
+        if self._verdict is None or self._verdict.done() or self._summary is None:
+            return None
+        summary = self._summary.result() if self._summary.done() else ""
         if self._voice is None and isinstance(self._writer, RealtimeModel):
-            summary = await self._while_it_lasts(self._summary)
-            self.session.generate_reply(
-                instructions=f"Say this to your colleague: {self._first_words(summary)}"
-            )
-            return
+            return self._reply_with(summary)
+        return self.session.say(self._first_words(summary))
+
+    def _reply_with(self, summary: str) -> SpeechHandle:
+        words = self._first_words(summary)
+        return self.session.generate_reply(instructions=f"Say this to your colleague: {words}")
+
+    async def _greet(self) -> SpeechHandle | None:
+        if self._summary is None:
+            return None
+        if self._voice is None and isinstance(self._writer, RealtimeModel):
+            return self._reply_with(await self._while_it_lasts(self._summary))
         greeting = self._greeting
         if greeting is not None and (greeting.audible or not greeting.voiced):
-            self._say(greeting)
-            return
+            return self._say(greeting)
         if self._opening is not None:
             self._say(self._opening)
         about = (await self._while_it_lasts(self._summary)).strip() or "They asked for a person."
-        self.session.say(f"{about} {self._asked()}")
+        return self.session.say(f"{about} {self._asked()}")
 
     def _say(self, speech: PreparedSpeech) -> SpeechHandle:
         if speech.audible:
@@ -388,6 +399,8 @@ class BriefingAgent(Agent):
         """The briefing is over: stop what is being prepared, and what waits. Idempotent."""
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+        if self._repeating is not None:
+            self._repeating.stop()
         for speech in (self._opening, self._greeting):
             if speech is not None:
                 await speech.aclose()

@@ -1,0 +1,60 @@
+"""The first words: whoever has missed them hears them once more, and again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from livetransfer import BriefingAgent, WarmTransfer
+from livetransfer.testing import Human, Press, Say, Wait, simulate
+from tests.unit.transfers import rig
+
+ANN = "+15550100"
+
+
+async def test_who_says_nothing_hears_them_once_more_and_again() -> None:
+    async with simulate(humans={ANN: Human.silent(after=1)}) as call:
+        async with rig(call, WarmTransfer(ANN, briefing_timeout=80).run) as r:
+            r.ask()
+            await asyncio.sleep(75)
+            heard = call.human(ANN).heard("briefing")
+            greetings = [words for words in heard if "caller on the line" in words.text]
+            assert len(greetings) == 3
+            pauses = [b.start - a.end for a, b in itertools.pairwise(greetings)]
+            assert all(5.5 < pause < 7 for pause in pauses)
+
+
+async def test_who_has_said_something_does_not_hear_them_again() -> None:
+    human = Human(ring=1, script=[Wait(9), Say("Who is calling?"), Wait(60)])
+    async with simulate(humans={ANN: human}) as call:
+        async with rig(call, WarmTransfer(ANN).run) as r:
+            r.ask()
+            await asyncio.sleep(60)
+            heard = call.human(ANN).heard("briefing")
+            assert len([words for words in heard if "caller on the line" in words.text]) == 1
+
+
+async def test_who_accepts_late_is_connected_at_once() -> None:
+    human = Human(ring=1, script=[Wait(18), Press("1"), Wait(60)])
+    async with simulate(humans={ANN: human}) as call:
+        async with rig(call, WarmTransfer(ANN).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            joined = call.now
+            await asyncio.sleep(20)
+            assert not call.human(ANN).heard("briefing", start=joined)
+
+
+async def test_an_agent_that_says_more_by_itself_is_not_spoken_over() -> None:
+    class Chatty(BriefingAgent):
+        async def on_enter(self) -> None:
+            await super().on_enter()
+            await asyncio.sleep(10)
+            self.session.say("Are you still there?")
+
+    async with simulate(humans={ANN: Human.silent(after=1)}) as call:
+        async with rig(call, WarmTransfer(ANN, briefing=Chatty()).run) as r:
+            r.ask()
+            await asyncio.sleep(60)
+            heard = call.human(ANN).heard("briefing")
+            assert len([words for words in heard if "caller on the line" in words.text]) == 1
