@@ -237,15 +237,9 @@ class _Warm:
 
     async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Dial and brief one human; return when he has accepted."""
-        agent = self._new_agent(attempt)
-        agent.tell_problems_to(partial(_tell, attempt.call))
-        line = BriefingLine(attempt.call, human, agent)
-        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
-        # Nobody's phone has to ring on for a briefing that there cannot be.
-        ready.add_done_callback(partial(_unprepared, human))
-        human.teardown.push("briefing line", lambda: line.aclose(ready))
+        line, ready = self._line(attempt, human)
         await dial(attempt, human)
-        await self._hold_at_the_answer(attempt, line)
+        line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
         attempt.has_come_to(human, Phase.BRIEFING)
         human.say_farewell, human.hush = line.farewell, line.hush
         try:
@@ -256,6 +250,19 @@ class _Warm:
         if verdict.kind != "accepted":
             words = verdict.reason if verdict.kind == "declined" else None
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason, words=words)
+
+    def _line(
+        self, attempt: LiveAttempt, human: HumanLeg
+    ) -> tuple[BriefingLine, asyncio.Task[None]]:
+        """Return a line with a briefing agent of its own, and what gets it ready."""
+        agent = self._new_agent(attempt)
+        agent.tell_problems_to(partial(_tell, attempt.call))
+        line = BriefingLine(attempt.call, human, agent)
+        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
+        # Nobody's phone has to ring on for a briefing that there cannot be.
+        ready.add_done_callback(partial(_unprepared, human))
+        human.teardown.push("briefing line", lambda: line.aclose(ready))
+        return line, ready
 
     def _new_agent(self, attempt: LiveAttempt) -> BriefingAgent:
         try:
@@ -269,25 +276,40 @@ class _Warm:
             )
         return agent
 
-    async def _hold_at_the_answer(self, attempt: LiveAttempt, line: BriefingLine) -> None:
-        """After a conversation while it rang: brief on all of it, and put the caller on hold."""
+    async def _hold_at_the_answer(
+        self,
+        attempt: LiveAttempt,
+        human: HumanLeg,
+        line: BriefingLine,
+        ready: asyncio.Task[None],
+    ) -> tuple[BriefingLine, asyncio.Task[None]]:
+        """After a conversation while it rang: brief on all of it, and put the caller on hold.
+
+        Returns the line to brief on: a new one where the model takes no new instructions.
+        """
         call = attempt.call
         if self._transfer._while_ringing != "conversation":
-            return
+            return line, ready
         if call.on_hold and self._held is None:
-            return
+            return line, ready
         if self._held is None:
             call.holding()
             self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
             held = self._held
             attempt.teardown.push("hold", lambda: _cancelled(held))
         conversation = self._session.session.history.copy()
-        renewed = await line.agent.renew(conversation)
+        try:
+            renewed = await line.agent.renew(conversation)
+        except Exception:
+            logger.info("the briefing's model takes no new instructions; it begins afresh")
+            await attempt.guard(line.aclose(ready), human=human, limit=READY_LIMIT)
+            return self._line(attempt, human)
         if renewed is not None:
             if self._summary is not None:
                 self._summary.cancel()
             self._summary, self._about = renewed, transcript(conversation)
             renewed.add_done_callback(call.tell_summary)
+        return line, ready
 
     def _nobody_else_answered(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Leave a caller with the AI who has not been put on hold yet, before any farewell."""

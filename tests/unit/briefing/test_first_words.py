@@ -58,3 +58,23 @@ async def test_an_agent_that_says_more_by_itself_is_not_spoken_over() -> None:
             await asyncio.sleep(60)
             heard = call.human(ANN).heard("briefing")
             assert len([words for words in heard if "caller on the line" in words.text]) == 1
+
+
+async def test_a_model_that_takes_no_new_instructions_begins_afresh_with_the_right_ones() -> None:
+    class Fixed(BriefingAgent):
+        async def update_instructions(self, instructions: str) -> None:
+            if self._activity is not None:
+                raise RuntimeError("instructions cannot be changed in this session")
+            await super().update_instructions(instructions)
+
+    async with simulate(humans={ANN: Human.accepts(after=12)}) as call:
+        transfer = WarmTransfer(ANN, briefing=Fixed(), while_ringing="conversation")
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            await asyncio.sleep(6)
+            await call.caller.says("My order is late.")
+            outcome = await r.outcome()
+            assert outcome.bridged
+            assert len(call.controls[0].conversations) == 2
+            heard = call.human(ANN).heard("briefing")
+            assert "caller on the line" in " ".join(words.text for words in heard)
