@@ -14,7 +14,7 @@ from livekit.agents import Agent, AgentSession
 
 from livetransfer.control import AudioSink, CallControl, Conversation
 from livetransfer.destination import Destination
-from livetransfer.testing import Heard, Human, Say, Simulation, simulate
+from livetransfer.testing import Heard, Human, Refer, Say, Simulation, simulate
 
 from .rigs import Answers, Listener, ReferScript, Refuses, Script, Voice
 
@@ -27,7 +27,7 @@ SOURCES: dict[Voice, str] = {
     "briefing": "briefing",
     "introduction": "introduction",
 }
-REFERS = {
+REFERS: dict[tuple[int, tuple[int, ...]], Refer] = {
     (202, (100, 200)): "accepts",
     (603, ()): "refuses",
     (405, ()): "unsupported",
