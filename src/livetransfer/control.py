@@ -7,8 +7,8 @@ pass one contract suite: the LiveKit adapter and the simulator in `livetransfer.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from .destination import Destination
@@ -27,7 +27,10 @@ __all__ = [
     "KeyPressed",
     "Leg",
     "LegAnswered",
+    "LegAudio",
+    "LegKind",
     "LegLeft",
+    "LegReturned",
     "LegRinging",
     "Referred",
     "SealBroken",
@@ -35,6 +38,10 @@ __all__ = [
 
 BridgeMode = Literal["shared_room", "consult_room", "relay"]
 """How caller and human are joined; see the page on bridging."""
+
+LegKind = Literal["phone", "web"]
+"""How a party is connected: by telephone, or by a browser or an app. Only a phone can be sent
+elsewhere with a REFER, and who has reloaded a page comes back with the same identity."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,12 @@ class Leg:
     Attributes:
         identity: Unique in the call, also over several attempts at the same destination.
         destination: Whom it was dialled to; None for the caller.
+        kind: How the party is connected. Two legs of one identity are equal whatever it says.
     """
 
     identity: str
     destination: Destination | None = None
+    kind: LegKind = field(default="phone", compare=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,16 @@ class LegLeft:
 
 
 @dataclass(frozen=True)
+class LegReturned:
+    """A leg that was told to have left is there again: a browser that has reloaded its page.
+
+    What was opened for its identity, and the seal, hold for it as before.
+    """
+
+    identity: str
+
+
+@dataclass(frozen=True)
 class KeyPressed:
     """A party pressed a key: one of ``0-9``, ``A-D``, ``*`` and ``#``."""
 
@@ -99,7 +118,7 @@ class CallLost:
     reason: str = ""
 
 
-ControlEvent = LegRinging | LegAnswered | LegLeft | KeyPressed | SealBroken | CallLost
+ControlEvent = LegRinging | LegAnswered | LegLeft | LegReturned | KeyPressed | SealBroken | CallLost
 
 
 @dataclass(frozen=True)
@@ -162,9 +181,42 @@ class Conversation(Protocol):
         """Close the session and the line; the leg stays. May be called again."""
 
 
+class LegAudio(Protocol):
+    """What one leg says, for code that has to find out who or what has answered.
+
+    An asynchronous iterator of frames: int16, one channel, `sample_rate`, in order, 10 to 50 ms
+    each. Quiet comes as frames of silence; where a leg sends nothing at all, no frame may come.
+    It ends, once what is queued was taken, when the leg is gone, when the call is lost, and after
+    `aclose`; it may end at the bridge, and nothing need come from there on.
+
+    One task may iterate at a time. Cancelling it loses no frame, and the audio goes on being
+    queued: `aclose` ends it.
+    """
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of every frame, in Hz."""
+
+    @property
+    def dropped(self) -> float:
+        """Seconds that nobody took in time: only the latest 2 s are queued, the oldest go."""
+
+    def __aiter__(self) -> AsyncIterator[rtc.AudioFrame]:
+        """Return itself."""
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        """Wait for the next frame, or for the end."""
+
+    async def aclose(self) -> None:
+        """Stop, at once; who waits for a frame is told that it has ended. May be called again."""
+
+
 @runtime_checkable
 class CallControl(Protocol):
     """The telephony verbs over the legs of one call.
+
+    There is one caller; several humans may ring, be talked to and be joined at the same time, each
+    on a leg of its own. Who is not bridged hears no other party and is heard by none.
 
     Every coroutine may be cancelled; what it had begun is then undone or can be undone with
     `hang_up`. `hang_up` may be called for legs that are not there.
@@ -205,8 +257,8 @@ class CallControl(Protocol):
     ) -> Leg:
         """Ring `destination` and return its leg once it is answered.
 
-        `sealed`: caller and leg do not hear each other until `bridge`; otherwise they are joined
-        at the answer.
+        `sealed`: the leg hears neither the caller nor any other leg, and none hears it, until
+        `bridge`; otherwise it is bridged at the answer. Several may be dialled at a time.
 
         Args:
             destination: Whom to dial; its fields win over the transfer's.
@@ -222,13 +274,31 @@ class CallControl(Protocol):
         """
 
     async def open_conversation(self, identity: str) -> Conversation:
-        """Open a line to the leg `identity`, which may not have been dialled yet."""
+        """Open a line to the leg `identity`, which may not have been dialled yet.
+
+        Several legs may have one each. What is said on it, no other party hears.
+        """
+
+    async def listen(self, identity: str, *, sample_rate: int = 16_000) -> LegAudio:
+        """Take the audio that the leg `identity` sends, from its answer on.
+
+        Call it once the leg's dial has begun; it need not be answered yet. A leg may be listened
+        to more than once, and beside a conversation. Whoever asked for it closes it; `aclose` of
+        the control does so too.
+
+        Args:
+            identity: Whose audio.
+            sample_rate: Of the frames, in Hz.
+
+        Raises:
+            CallControlError: It could not be set up.
+        """
 
     async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> AudioSink:
         """Open a sink that only the identities in `to` hear. They may not be there yet."""
 
     async def seal(self, leg: Leg) -> None:
-        """Keep `leg` and the caller from hearing each other. Idempotent.
+        """Keep `leg` and every other party, the caller first, from hearing each other. Idempotent.
 
         Raises:
             SealFailed: It is not certain that they do not hear each other.
@@ -236,6 +306,8 @@ class CallControl(Protocol):
 
     async def bridge(self, leg: Leg) -> BridgeMode:
         """Let `leg` and the caller hear each other; return how, once they do.
+
+        Legs that are bridged already hear it too, and it hears them. The others stay sealed.
 
         Raises:
             BridgeFailed: They could not be joined; both are still there, apart.
@@ -285,7 +357,20 @@ class CallControl(Protocol):
         """Release what this object holds; legs and calls stay as they are. Idempotent."""
 
 
-ControlFactory = Callable[["AgentSession[Any]"], CallControl]
+class ControlFactory(Protocol):
+    """Makes the CallControl of a transfer that begins."""
+
+    def __call__(self, session: AgentSession[Any], caller: str | None = None, /) -> CallControl:
+        """Return it.
+
+        Args:
+            session: The session from which the transfer begins.
+            caller: The identity of who is to be transferred, where it was named.
+
+        Raises:
+            CallerNotFoundError: Nobody, or several and `caller` names none.
+        """
+
 
 current_control: contextvars.ContextVar[ControlFactory | None] = contextvars.ContextVar(
     "livetransfer_control", default=None

@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from livekit import api, rtc
@@ -24,7 +24,7 @@ from tests.e2e.call import Call
 from tests.e2e.phone import Phone
 from tests.e2e.stack import Stack
 
-from .rigs import TONES, Answers, Listener, ReferScript, Refuses, Script, Voice
+from .rigs import TONES, Answers, Human, Listener, ReferScript, Refuses, Script, State, Voice
 
 CALLER = "caller"
 
@@ -60,8 +60,10 @@ class LiveKitRig:
             self.stack.phone_ip, behaviour=phones.Answer(tone=TONES["caller"])
         )
         self.human_phone = await Phone.open(self.stack.phone_ip)
+        self.second_phone = await Phone.open(self.stack.phone_ip)
+        self._phones = {"human": self.human_phone, "second": self.second_phone}
         self._trunks = {}
-        for name, phone in (("caller", self.caller_phone), ("human", self.human_phone)):
+        for name, phone in (("caller", self.caller_phone), *self._phones.items()):
             info = api.SIPOutboundTrunkInfo(name=name, address=phone.address, numbers=["+15550999"])
             made = await self.api.sip.create_outbound_trunk(
                 api.CreateSIPOutboundTrunkRequest(trunk=info)
@@ -109,7 +111,8 @@ class LiveKitRig:
             await self.api.sip.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk))
         await self.api.aclose()
         await self.caller_phone.close()
-        await self.human_phone.close()
+        for phone in self._phones.values():
+            await phone.close()
         await self._exit.aclose()
 
     async def _only_our_room(self, within: float = 3.0) -> None:
@@ -125,16 +128,16 @@ class LiveKitRig:
 
     # The parties.
 
-    def human(self, script: Script) -> Destination:
-        """Script the human's phone."""
+    def human(self, script: Script, who: Human = "human") -> Destination:
+        """Script a human's phone."""
         if isinstance(script, Answers):
-            does: phones.Behaviour = phones.Answer(after=script.after, tone=TONES["human"])
+            does: phones.Behaviour = phones.Answer(after=script.after, tone=TONES[who])
         elif isinstance(script, Refuses):
             does = phones.Reject(script.code, after=script.after)
         else:
             does = phones.NeverAnswer()
-        self.human_phone.behaviour = does
-        return Destination("+15550100")
+        self._phones[who].behaviour = does
+        return Destination("+15550100", trunk_id=self._trunks[who])
 
     def on_refer(self, script: ReferScript) -> None:
         """Script what the caller's phone does with a REFER."""
@@ -148,7 +151,7 @@ class LiveKitRig:
 
     def call_of(self, who: Listener) -> Call:
         """The last call of a party's phone."""
-        return self.caller_call if who == "caller" else self.human_phone.calls[-1]
+        return self.caller_call if who == "caller" else self._phones[who].calls[-1]
 
     async def hears(self, listener: Listener, voice: Voice, within: float = 2.0) -> float:
         """Wait for a voice."""
@@ -160,7 +163,7 @@ class LiveKitRig:
 
     def heard(self, listener: Listener, voice: Voice) -> int:
         """Count a voice, in ms."""
-        if listener == "human" and not self.human_phone.calls:
+        if listener != "caller" and not self._phones[listener].calls:
             return 0
         recording = self.call_of(listener).recording
         return tones.heard_between(recording, TONES[voice], self._since, tones.NEVER)
@@ -170,21 +173,25 @@ class LiveKitRig:
         self._since = time.monotonic()
 
     @property
-    def human_state(self) -> Literal["idle", "ringing", "talking", "ended"]:
+    def human_state(self) -> State:
         """What the human's phone does."""
-        if not self.human_phone.calls:
+        return self.state_of("human")
+
+    def state_of(self, who: Human) -> State:
+        """What a human's phone does."""
+        if not self._phones[who].calls:
             return "idle"
-        call = self.human_phone.calls[-1]
+        call = self._phones[who].calls[-1]
         if call.ended:
             return "ended"
         return "talking" if call.answered else "ringing"
 
-    async def human_is(self, state: str, within: float = 3.0) -> float:
-        """Wait for a state of the human's phone."""
-        if not self.human_phone.calls:
-            await self.human_phone.next_call(within)
+    async def human_is(self, state: State, within: float = 3.0, who: Human = "human") -> float:
+        """Wait for a state of a human's phone."""
+        if not self._phones[who].calls:
+            await self._phones[who].next_call(within)
         kind = {"ringing": "ringing", "talking": "answered", "ended": "ended"}[state]
-        return (await self.human_phone.calls[-1].wait(kind, within)).at
+        return (await self._phones[who].calls[-1].wait(kind, within)).at
 
     async def hang_up(self, who: Listener) -> None:
         """A party hangs up."""

@@ -12,8 +12,11 @@ from typing import Any, Literal, Protocol
 from livetransfer.control import AudioSink, CallControl, ControlEvent, Conversation, Leg
 from livetransfer.destination import Destination
 
-Voice = Literal["caller", "human", "music", "briefing", "introduction"]
-Listener = Literal["caller", "human"]
+Voice = Literal["caller", "human", "second", "music", "briefing", "introduction"]
+Human = Literal["human", "second"]
+Listener = Literal["caller", "human", "second"]
+
+State = Literal["idle", "ringing", "talking", "ended"]
 
 TONES: dict[str, int] = {
     "caller": 500,
@@ -21,6 +24,7 @@ TONES: dict[str, int] = {
     "music": 1500,
     "briefing": 2000,
     "introduction": 2500,
+    "second": 3000,
 }
 """In Hz: multiples of 50, far apart, so that every 20 ms say who was heard."""
 
@@ -65,8 +69,8 @@ class Rig(Protocol):
     def control(self) -> CallControl:
         """The control over the call."""
 
-    def human(self, script: Script) -> Destination:
-        """Return how to dial the human, whose phone does what `script` says."""
+    def human(self, script: Script, who: Human = "human") -> Destination:
+        """Return how to dial a human, whose phone does what `script` says."""
 
     def on_refer(self, script: ReferScript) -> None:
         """Say what the caller's phone does with a REFER."""
@@ -92,12 +96,15 @@ class Rig(Protocol):
     def forget(self) -> None:
         """Count what is `heard` from now on only."""
 
+    def state_of(self, who: Human) -> State:
+        """What a human's phone does."""
+
     @property
-    def human_state(self) -> Literal["idle", "ringing", "talking", "ended"]:
+    def human_state(self) -> State:
         """What the human's phone does."""
 
-    async def human_is(self, state: str, within: float = 3.0) -> float:
-        """Wait until the human's phone is in `state`; return the time."""
+    async def human_is(self, state: State, within: float = 3.0, who: Human = "human") -> float:
+        """Wait until a human's phone is in `state`; return the time."""
 
     async def hang_up(self, who: Listener) -> None:
         """A party hangs up."""
@@ -147,8 +154,13 @@ class Events:
 
 
 async def answered(
-    rig: Rig, identity: str = "human-1", *, after: float = 0.3, sealed: bool = True
+    rig: Rig,
+    identity: str = "human-1",
+    *,
+    after: float = 0.3,
+    sealed: bool = True,
+    who: Human = "human",
 ) -> Leg:
     """Dial a human who answers; the usual beginning."""
-    destination = rig.human(Answers(after=after))
+    destination = rig.human(Answers(after=after), who)
     return await rig.control.dial(destination, identity=identity, ring_timeout=10.0, sealed=sealed)

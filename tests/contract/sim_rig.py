@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from livekit import rtc
@@ -14,20 +14,24 @@ from livekit.agents import Agent, AgentSession
 
 from livetransfer.control import AudioSink, CallControl, Conversation
 from livetransfer.destination import Destination
-from livetransfer.testing import Heard, Human, Say, Simulation, simulate
+from livetransfer.testing import Heard, Human, Refer, Say, Simulation, simulate
 
-from .rigs import Answers, Listener, ReferScript, Refuses, Script, Voice
+from .rigs import Answers, Listener, ReferScript, Refuses, Script, State, Voice
+from .rigs import Human as Who
 
 ANN = "+15550100"
 LONG = "m" * 15 * 3600
+BOB = "+15550101"
+PHONES: dict[str, str] = {"human": ANN, "second": BOB}
 SOURCES: dict[Voice, str] = {
     "caller": "caller",
     "human": ANN,
+    "second": BOB,
     "music": "hold-music",
     "briefing": "briefing",
     "introduction": "introduction",
 }
-REFERS = {
+REFERS: dict[tuple[int, tuple[int, ...]], Refer] = {
     (202, (100, 200)): "accepts",
     (603, ()): "refuses",
     (405, ()): "unsupported",
@@ -50,7 +54,7 @@ class SimRig:
     async def open(self) -> SimRig:
         """Bring the caller on the line."""
         self.call: Simulation = await self._exit.enter_async_context(
-            simulate(humans={ANN: Human.silent()})
+            simulate(humans={ANN: Human.silent(), BOB: Human.silent()})
         )
         self._real = time.monotonic()
         self.control: CallControl = self.call.new_control(AgentSession())
@@ -67,16 +71,16 @@ class SimRig:
         await self.control.aclose()
         await self._exit.aclose()
 
-    def human(self, script: Script) -> Destination:
-        """Script the human's phone."""
+    def human(self, script: Script, who: Who = "human") -> Destination:
+        """Script a human's phone."""
         if isinstance(script, Answers):
             does = Human(ring=script.after, script=[Say(LONG)])
         elif isinstance(script, Refuses):
             does = Human.rejects(script.code, after=script.after)
         else:
             does = Human.no_answer()
-        self.call.human(ANN).scripts = [does]
-        return Destination(ANN)
+        self.call.human(PHONES[who]).scripts = [does]
+        return Destination(PHONES[who])
 
     def on_refer(self, script: ReferScript) -> None:
         """Script what the caller's phone does with a REFER."""
@@ -95,7 +99,7 @@ class SimRig:
         return self._real + self.call.now
 
     def _party(self, listener: Listener) -> Any:
-        return self.call.caller if listener == "caller" else self.call.human(ANN)
+        return self.call.caller if listener == "caller" else self.call.human(PHONES[listener])
 
     async def hears(self, listener: Listener, voice: Voice, within: float = 2.0) -> float:
         """Wait for a voice."""
@@ -123,18 +127,22 @@ class SimRig:
         self._since = self.call.now
 
     @property
-    def human_state(self) -> Literal["idle", "ringing", "talking", "ended"]:
+    def human_state(self) -> State:
         """What the human's phone does."""
-        rings = self.call.human(ANN).rings
+        return self.state_of("human")
+
+    def state_of(self, who: Who) -> State:
+        """What a human's phone does."""
+        rings = self.call.human(PHONES[who]).rings
         if not rings:
             return "idle"
         if rings[-1].ended_at is not None:
             return "ended"
         return "talking" if rings[-1].answered_at is not None else "ringing"
 
-    async def human_is(self, state: str, within: float = 3.0) -> float:
-        """Wait for a state of the human's phone."""
-        return await self._until(lambda: self.human_state == state, within, f"not {state}")
+    async def human_is(self, state: State, within: float = 3.0, who: Who = "human") -> float:
+        """Wait for a state of a human's phone."""
+        return await self._until(lambda: self.state_of(who) == state, within, f"not {state}")
 
     async def hang_up(self, who: Listener) -> None:
         """A party hangs up."""

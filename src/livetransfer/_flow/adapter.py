@@ -26,7 +26,7 @@ async def connect(
     """
     factory = current_control.get()
     if factory is not None:
-        return factory(session)
+        return factory(session, caller)
     return await _livekit.connect(session, caller=caller, bridge=bridge, trunk_id=trunk_id)
 
 

@@ -12,6 +12,8 @@ from livetransfer.control import (
     ControlEvent,
     Conversation,
     Leg,
+    LegAudio,
+    LegKind,
     LegLeft,
     Referred,
 )
@@ -20,6 +22,7 @@ from livetransfer.destination import Destination
 from .audio import open_sink
 from .earshot import Earshot
 from .joining import Joining
+from .leg_audio import RoomLegAudio
 from .repair import Repair
 from .signalling.dtmf import send_keys
 from .signalling.refer_request import refer
@@ -45,10 +48,11 @@ class LiveKitControl:
     def __init__(self, wire: Wire, events: RoomEvents, caller: str, joining: Joining) -> None:
         self._wire = wire
         self._events = events
-        self._caller = Leg(caller)
+        self._caller = Leg(caller, kind=_kind(events.room, caller))
         self._joining = joining
         self._tasks = Tasks()
         self._closed = False
+        self._listening: list[RoomLegAudio] = []
         self._call_ids: dict[str, str] = {}
         self._earshot = Earshot(events.room)
         self._unsubscribe = events.subscribe(self._on_event)
@@ -112,6 +116,16 @@ class LiveKitControl:
             CallControlError: It could not be set up.
         """
         return await self._joining.open_conversation(identity)
+
+    async def listen(self, identity: str, *, sample_rate: int = 16_000) -> LegAudio:
+        """Take the audio that the leg `identity` sends, from its answer on.
+
+        From the bridge on, where the agent receives nothing of the two, no frame comes.
+        """
+        audio = RoomLegAudio(self._joining.place(identity), identity, sample_rate)
+        self._listening = [each for each in self._listening if not each.over]
+        self._listening.append(audio)
+        return audio
 
     async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> AudioSink:
         """Open a sink that only the identities in `to` hear. They may not be there yet.
@@ -223,9 +237,17 @@ class LiveKitControl:
         self._repair.close()
         self._unsubscribe()
         self._earshot.come_back()
+        for audio in self._listening:
+            await audio.aclose()
         try:
             await self._joining.aclose()
             await self._tasks.aclose(0.0)
         finally:
             self._events.close()
             await self._wire.aclose()
+
+
+def _kind(room: rtc.Room, identity: str) -> LegKind:
+    participant = room.remote_participants.get(identity)
+    sip = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+    return "phone" if participant is None or participant.kind == sip else "web"

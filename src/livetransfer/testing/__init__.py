@@ -17,12 +17,12 @@ from .clock import Clock, virtual_time
 from .exchange import Latency, Verb
 from .faults import Faults
 from .models import Reply, Request, Rules, Script, ScriptedLLM, ScriptedTTS, ToolCall
-from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
+from .parties import HangUp, Human, Press, Refer, Say, Step, Wait, WaitForBridge, WaitForSpeech, Web
 from .party import Party
 from .people import Caller, Phone, Ring
 from .realtime import ScriptedRealtimeModel
 from .sim_control import SimControl
-from .simulation import Refer, Simulation, simulate
+from .simulation import Simulation, simulate
 from .tape import Heard
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Wait",
     "WaitForBridge",
     "WaitForSpeech",
+    "Web",
     "simulate",
     "virtual_time",
 ]

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from livetransfer.control import ControlEvent
 
 from .ear import Ear
+from .joins import Joins
 from .tape import Tape
 
 __all__ = ["Exchange", "Latency", "Verb"]
@@ -57,6 +58,7 @@ class Exchange(Protocol):
     latency: Latency
     tape: Tape
     caller_ear: Ear | None
+    joins: Joins
 
     @property
     def now(self) -> float:
@@ -70,9 +72,6 @@ class Exchange(Protocol):
 
     def ear(self, identity: str) -> Ear | None:
         """Return the session that listens to `identity` now."""
-
-    async def joined(self, identity: str) -> None:
-        """Wait until a leg and the caller hear each other."""
 
     def later(self, seconds: float, act: Callable[[], object]) -> asyncio.TimerHandle:
         """Call `act` after so many seconds, unless the simulation is over."""

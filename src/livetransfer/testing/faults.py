@@ -16,6 +16,7 @@ VERBS = (
     "dial",
     "hang_up",
     "leave",
+    "listen",
     "open_audio",
     "open_conversation",
     "refer",

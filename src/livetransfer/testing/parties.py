@@ -4,18 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from livetransfer.errors import ConfigurationError
+
+from .checks import check_count, check_keys, check_one_of, check_time
 
 __all__ = [
     "HangUp",
     "Human",
     "Press",
+    "Refer",
     "Say",
     "Step",
     "Wait",
     "WaitForBridge",
     "WaitForSpeech",
+    "Web",
+    "scripts_of",
 ]
+
+Refer = Literal["accepts", "refuses", "unsupported", "busy", "times_out", "succeeds_late", "ends"]
+"""What a REFER of the caller meets: the target is reached; 603; 405; the target is busy (a NOTIFY
+reports 486); nothing comes back; nothing comes back in time, and the caller leaves 1 s later; or
+the phone ends the call without a word of what became of it, which a server takes for success."""
+
+By = Literal["key", "voice"]
+"""How a human accepts or declines."""
+
+
+@dataclass(frozen=True)
+class Web:
+    """A party with no telephone: in a browser or an app.
+
+    It has no number and takes no REFER, and it can leave the call and come back.
+
+    Attributes:
+        identity: In the room.
+    """
+
+    identity: str = "caller"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.identity, str) or not self.identity:
+            raise ConfigurationError("identity", self.identity, "give the participant's identity")
 
 
 @dataclass(frozen=True)
@@ -34,6 +66,13 @@ class Say:
     rate: int = 24000
     seconds: float | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise ConfigurationError("text", self.text, "give words")
+        if self.seconds is not None:
+            check_time("seconds", self.seconds)
+        check_count("rate", self.rate, 1, 384_000)
+
 
 @dataclass(frozen=True)
 class Press:
@@ -41,12 +80,18 @@ class Press:
 
     digits: str
 
+    def __post_init__(self) -> None:
+        check_keys("digits", self.digits)
+
 
 @dataclass(frozen=True)
 class Wait:
     """Do nothing for so many seconds."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_time("seconds", self.seconds)
 
 
 @dataclass(frozen=True)
@@ -60,6 +105,10 @@ class WaitForSpeech:
 
     timeout: float = 1.5
     pause: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_time("timeout", self.timeout)
+        check_time("pause", self.pause)
 
 
 @dataclass(frozen=True)
@@ -94,11 +143,21 @@ class Human:
     code: int | None = None
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        if self.ring is not None:
+            check_time("ring", self.ring)
+        if self.code is not None:
+            check_count("code", self.code, 300, 699)
+        for step in self.script:
+            if not isinstance(step, Step):
+                known = ", ".join(each.__name__ for each in get_args(Step))
+                raise ConfigurationError("script", step, f"use steps: {known}")
+
     @classmethod
     def accepts(
         cls,
         after: float = 2.0,
-        by: Literal["key", "voice"] = "key",
+        by: By = "key",
         says: str = "Yes, please put them through.",
         think: float = 1.0,
         then: Sequence[Step] = (),
@@ -112,6 +171,7 @@ class Human:
             think: Seconds between the end of the briefing's first words and the answer.
             then: What to do once joined with the caller.
         """
+        check_one_of("by", by, By)
         act: Step = Press("1") if by == "key" else Say(says)
         tail = (WaitForBridge(), *then) if then else ()
         return cls(after, (WaitForSpeech(), Wait(think), act, *tail))
@@ -120,11 +180,12 @@ class Human:
     def declines(
         cls,
         after: float = 2.0,
-        by: Literal["key", "voice"] = "key",
+        by: By = "key",
         says: str = "No, I cannot take this call now.",
         think: float = 1.0,
     ) -> Human:
         """Answers, listens to the briefing, and declines: presses 2, or says so."""
+        check_one_of("by", by, By)
         act: Step = Press("2") if by == "key" else Say(says)
         return cls(after, (WaitForSpeech(), Wait(think), act))
 
@@ -167,3 +228,36 @@ class Human:
     def unknown(cls) -> Human:
         """There is no such number: 404."""
         return cls(0.0, code=404, reason="Not Found")
+
+
+def scripts_of(address: str, scripts: Human | Sequence[Human]) -> Sequence[Human]:
+    """Return what happens at each call to `address`, one or several.
+
+    Raises:
+        ConfigurationError: That is not a `Human`, or there is none.
+    """
+    several = (scripts,) if isinstance(scripts, Human) else tuple(scripts)
+    for script in several or (None,):
+        if not isinstance(script, Human):
+            raise ConfigurationError(
+                f"humans[{address!r}]", script, "use a Human, or a list of at least one"
+            )
+    return several
+
+
+def check_parties(caller: object, others: Sequence[object]) -> None:
+    """Refuse who could not be in one room together.
+
+    Raises:
+        ConfigurationError: One is neither a number nor `Web`, or stands there twice.
+    """
+    if isinstance(others, str):
+        raise ConfigurationError("others", others, "give a list")
+    for field, party in (("caller", caller), *(("others", other) for other in others)):
+        if not isinstance(party, Web) and not (isinstance(party, str) and party):
+            raise ConfigurationError(field, party, "use a number, or Web() for one without")
+    known = [caller.identity if isinstance(caller, Web) else "caller"]
+    for other in others:
+        known.append(other.identity if isinstance(other, Web) else f"sip_{other}")
+    if len(set(known)) < len(known):
+        raise ConfigurationError("others", others, "every party needs an identity of its own")

@@ -7,34 +7,51 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from livetransfer.control import KeyPressed, Leg, LegAnswered, LegLeft, LegRinging
+from livetransfer.control import KeyPressed, Leg, LegAnswered, LegLeft, LegReturned, LegRinging
 from livetransfer.errors import DialFailed
 from livetransfer.status import TransferStatus, status_for_sip
 
 from .exchange import Exchange
-from .parties import HangUp, Human, Press, Say, Step, Wait, WaitForBridge, WaitForSpeech
+from .parties import (
+    HangUp,
+    Human,
+    Press,
+    Say,
+    Step,
+    Wait,
+    WaitForBridge,
+    WaitForSpeech,
+    Web,
+    scripts_of,
+)
 from .party import Party
 
 __all__ = ["Caller", "Phone", "Ring"]
 
 
 class Caller(Party):
-    """The caller, who is on the line when the simulation begins.
+    """The caller, or another party that is in the room when the simulation begins.
 
     Attributes:
-        leg: Its leg.
+        leg: Its leg; its kind is ``"web"`` for one with no telephone.
         referred_to: Where a REFER sent it, or None.
     """
 
-    def __init__(self, simulation: Exchange, address: str) -> None:
-        super().__init__(simulation, "caller", address, pitch=210.0)
-        self.leg = Leg("caller")
+    def __init__(self, simulation: Exchange, who: str | Web, *, other: bool = False) -> None:
+        if isinstance(who, Web):
+            self.leg = Leg(who.identity, kind="web")
+            name, address = who.identity, ""
+        else:
+            self.leg = Leg(f"sip_{who}" if other else "caller")
+            name = address = who
+        pitch = 260.0 if other else 210.0
+        super().__init__(simulation, name if other else "caller", address, pitch=pitch)
         self.referred_to: str | None = None
-        simulation.tape.arrive(self.leg.identity)
+        simulation.joins.enter(self.leg.identity)
 
     @property
     def identities(self) -> list[str]:
-        """The identity of the caller's leg."""
+        """The identity of its leg."""
         return [self.leg.identity]
 
     @property
@@ -44,9 +61,29 @@ class Caller(Party):
         return self.on_the_line and ear is not None and ear.speaks
 
     def hang_up(self, reason: str = "the caller hung up") -> None:
-        """Leave the call now, if the caller is there; an attached session is closed."""
-        if self.leaves(reason) and (ear := self._simulation.caller_ear) is not None:
+        """Leave the call now, if the caller is there; an attached session is closed.
+
+        For one on the web: he closes the page, or reloads it; see `comes_back`.
+        """
+        ear = self._simulation.caller_ear
+        if self.leaves(reason) and ear is not None and self.name == "caller":
             ear.party_left()
+
+    def comes_back(self) -> None:
+        """One on the web who has left is there again, with the same identity.
+
+        Raises:
+            RuntimeError: It is a telephone, which would call anew, or has not left.
+        """
+        if self.leg.kind != "web":
+            raise RuntimeError(
+                f"{self.name} is on a telephone, which cannot come back into a call; "
+                "use simulate(caller=Web())"
+            )
+        if self.on_the_line:
+            raise RuntimeError(f"{self.name} has not left")
+        self._simulation.joins.enter(self.leg.identity)
+        self._simulation.emit(LegReturned(self.leg.identity))
 
     def leaves(self, reason: str) -> bool:
         """The leg ends; return whether it was there. The session is not told: it was hung up."""
@@ -97,9 +134,11 @@ class Phone(Party):
         rings: Every call to it, in order.
     """
 
-    def __init__(self, simulation: Exchange, address: str, scripts: Sequence[Human]) -> None:
+    def __init__(
+        self, simulation: Exchange, address: str, scripts: Human | Sequence[Human]
+    ) -> None:
         super().__init__(simulation, address, address, pitch=130.0)
-        self.scripts = list(scripts)
+        self.scripts: Sequence[Human] = scripts_of(address, scripts)
         self.rings: list[Ring] = []
 
     @property
@@ -119,7 +158,8 @@ class Phone(Party):
             DialFailed: It is in another call.
         """
         simulation = self._simulation
-        script = self.scripts[min(len(self.rings), len(self.scripts) - 1)]
+        scripts = scripts_of(self.address, self.scripts)
+        script = scripts[min(len(self.rings), len(scripts) - 1)]
         if any(ring.ended_at is None for ring in self.rings):
             raise _refused(self.address, 486, "Busy Here")
         ring = Ring(leg, script, simulation.now)
@@ -185,7 +225,7 @@ class Phone(Party):
         elif isinstance(step, WaitForSpeech):
             await self._listen(identity, step)
         elif isinstance(step, WaitForBridge):
-            await self._simulation.joined(identity)
+            await self._simulation.joins.joined(identity)
         elif isinstance(step, HangUp):
             self.end(ring, "the human hung up")
 

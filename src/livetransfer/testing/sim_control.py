@@ -18,8 +18,10 @@ from livetransfer.errors import (
 )
 from livetransfer.status import TransferStatus
 
-from .people import Ring
+from .checks import check_count
+from .people import Caller, Ring
 from .sim_conversation import SimConversation, SimSink
+from .sim_listening import SimLegAudio
 from .sim_refer import refer
 
 if TYPE_CHECKING:
@@ -38,30 +40,32 @@ class SimControl:
         closed: Whether it was closed.
     """
 
-    def __init__(self, simulation: Switchboard, session: AgentSession[Any]) -> None:
+    def __init__(self, simulation: Switchboard, session: AgentSession[Any], caller: Caller) -> None:
         self.simulation = simulation
+        self._caller = caller
         self.session = session
         self.closed = False
         self.sinks: list[SimSink] = []
         self.conversations: list[SimConversation] = []
+        self.listening: list[SimLegAudio] = []
         self._listeners: dict[object, Callable[[ControlEvent], None]] = {}
         self.calls: list[Verb] = []
 
     @property
     def caller(self) -> Leg:
         """The leg that is to be transferred."""
-        return self.simulation.caller.leg
+        return self._caller.leg
 
     @property
     def caller_number(self) -> str | None:
         """The caller's number, where its address is one."""
-        address = self.simulation.caller.address
+        address = self._caller.address
         return address if address.startswith("+") else None
 
     @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
-        return self.simulation.caller.on_the_line
+        return self._caller.on_the_line
 
     @property
     def listeners(self) -> int:
@@ -96,6 +100,8 @@ class SimControl:
 
     def deliver(self, event: ControlEvent) -> None:
         """Hand `event` to the listeners."""
+        for audio in self.listening:
+            audio.on_event(event)
         for key in list(self._listeners):
             if (listener := self._listeners.get(key)) is not None:
                 try:
@@ -144,7 +150,7 @@ class SimControl:
                     )
                 ring.answer.result()
                 if not sealed:
-                    simulation.link(identity)
+                    simulation.joins.bridge(identity)
                 await asyncio.sleep(simulation.latency.rpc)
             except asyncio.CancelledError:
                 phone.end(ring, "the dial was cancelled")
@@ -183,6 +189,23 @@ class SimControl:
             "open_conversation", {"identity": identity}, act, control=self
         )
 
+    async def listen(self, identity: str, *, sample_rate: int = 16_000) -> SimLegAudio:
+        """Take the audio that the leg `identity` sends, from its answer until it is bridged.
+
+        Raises:
+            ConfigurationError: `sample_rate` is no rate of audio.
+        """
+        check_count("sample_rate", sample_rate, 8000, 48_000)
+
+        async def act() -> SimLegAudio:
+            audio = SimLegAudio(self.simulation, identity, sample_rate)
+            self.listening.append(audio)
+            return audio
+
+        return await self.simulation.verb(
+            "listen", {"identity": identity, "sample_rate": sample_rate}, act, control=self
+        )
+
     async def open_audio(self, to: Sequence[str], *, name: str = "hold-music") -> SimSink:
         """Open a sink that only the identities in `to` hear."""
 
@@ -196,19 +219,19 @@ class SimControl:
         )
 
     async def seal(self, leg: Leg) -> None:
-        """Keep `leg` and the caller from hearing each other. Idempotent.
+        """Keep `leg` and every other party from hearing each other. Idempotent.
 
         Raises:
             SealFailed: It was asked for.
         """
 
         async def act() -> None:
-            self.simulation.unlink(leg.identity)
+            self.simulation.joins.seal(leg.identity)
 
         await self.simulation.verb("seal", {"leg": leg}, act, control=self)
 
     async def bridge(self, leg: Leg) -> BridgeMode:
-        """Let `leg` and the caller hear each other; return how.
+        """Let `leg`, the caller and whoever is bridged already hear each other; return how.
 
         Raises:
             BridgeFailed: One of them is gone.
@@ -222,7 +245,7 @@ class SimControl:
             ):
                 if not tape.is_here(who.identity):
                     raise BridgeFailed(f"{who.identity} is not on the line", status=status)
-            self.simulation.link(leg.identity)
+            self.simulation.joins.bridge(leg.identity)
             return self.simulation.bridge_mode
 
         return await self.simulation.verb("bridge", {"leg": leg}, act, control=self)
@@ -285,7 +308,7 @@ class SimControl:
         async def act() -> None:
             self.simulation.end_leg(leg.identity, "it was hung up")
             ear = self.simulation.caller_ear
-            if leg == self.caller and ear is not None:
+            if leg == self.simulation.caller.leg and ear is not None:
                 ear.party_left()  # in a room the transfer itself closes the session then
 
         await self.simulation.verb("hang_up", {"leg": leg}, act, control=self)
@@ -295,6 +318,8 @@ class SimControl:
 
         async def act() -> None:
             self.simulation.ai_present = False
+            for audio in self.listening:
+                audio.end()
             self.simulation.tape.mute()
 
         await self.simulation.verb("leave", {}, act, control=self)
@@ -305,5 +330,7 @@ class SimControl:
         self._listeners.clear()
         for sink in self.sinks:
             await sink.aclose()
+        for audio in self.listening:
+            await audio.aclose()
         for conversation in self.conversations:
             await conversation.aclose()

@@ -40,6 +40,12 @@ async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> 
             indeterminate=True,
         )
     await asyncio.sleep(switch.latency.refer)
+    party = next((p for p in switch.parties if p.leg == leg), None)
+    if party is not None and party.leg.kind == "web":
+        raise ReferFailed(
+            "only a phone can be sent elsewhere with a REFER, and this caller is on the web",
+            status=TransferStatus.FAILED,
+        )
     if switch.refer in _REFUSALS:
         code, phrase, reached = _REFUSALS[switch.refer]
         raise ReferFailed(
@@ -59,8 +65,9 @@ async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> 
 
 def _referred(switch: Switchboard, leg: Leg, address: str) -> None:
     how = f"referred to {address}"
-    if leg.identity != switch.caller.leg.identity:
+    party = next((party for party in switch.parties if party.leg == leg), None)
+    if party is None:
         switch.end_leg(leg.identity, how)
-    elif switch.caller.on_the_line:
-        switch.caller.referred_to = address
-        switch.caller.hang_up(how)
+    elif party.on_the_line:
+        party.referred_to = address
+        party.hang_up(how)

@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from livekit.agents import Agent, AgentSession
 
 from livetransfer.control import BridgeMode, SealBroken, current_control
+from livetransfer.errors import CallerNotFoundError
 
 from . import clock as _clock
+from .checks import check_addresses, check_one_of, check_time
 from .clock import Clock
 from .ear import Ear
 from .exchange import Latency
-from .parties import Human
-from .people import Phone
+from .parties import Human, Refer, Web, check_parties
+from .people import Caller, Phone
 from .session_io import SessionVoice, SimAudioInput, has_voice
 from .sim_control import SimControl
 from .switch import Switch
 
 __all__ = ["Refer", "Simulation", "simulate"]
-
-Refer = Literal["accepts", "refuses", "unsupported", "busy", "times_out", "succeeds_late", "ends"]
-"""What a REFER of the caller meets: the target is reached; 603; 405; the target is busy (a NOTIFY
-reports 486); nothing comes back; nothing comes back in time, and the caller leaves 1 s later; or
-the phone ends the call without a word of what became of it, which a server takes for success."""
 
 
 class Simulation(Switch):
@@ -43,8 +40,11 @@ class Simulation(Switch):
         controls: One control for each transfer.
         ai_present: Whether the AI is still in the call.
         trunk: Whether there is a trunk to dial through.
+        others: Who else is in the room from the beginning, without having been dialled.
         refer: What a REFER meets; see `Refer`. May be changed.
     """
+
+    _attached: AgentSession[Any] | None = None
 
     @property
     def control(self) -> SimControl:
@@ -93,14 +93,39 @@ class Simulation(Switch):
         if self.caller_ear is not None:
             self.caller_ear.release()
         self.caller_ear = Ear(session, closes=close_on_disconnect)
+        self._attached = session
 
-    def new_control(self, session: AgentSession[Any]) -> SimControl:
-        """Make the control for a transfer that begins; `current_control` does this."""
-        control = SimControl(self, session)
+    def new_control(self, session: AgentSession[Any], caller: str | None = None) -> SimControl:
+        """Make the control for a transfer that begins; `current_control` does this.
+
+        Args:
+            session: The session from which it begins.
+            caller: The identity of who is to be transferred. Default: whose line the session is
+                on, or the only party in the room.
+
+        Raises:
+            CallerNotFoundError: `caller` is not there, or several could be meant.
+        """
+        control = SimControl(self, session, self._caller_of(session, caller))
         self.controls.append(control)
         if self.caller_ear is None:
             self.caller_ear = Ear(session, closes=False)
         return control
+
+    def _caller_of(self, session: AgentSession[Any], named: str | None) -> Caller:
+        present = {party.leg.identity: party for party in self.parties if party.on_the_line}
+        who = ", ".join(present) or "nobody"
+        if named is not None:
+            if named not in present:
+                raise CallerNotFoundError(f"caller={named!r} is not in the call; present: {who}")
+            return present[named]
+        if session is self._attached or not self.others:
+            return self.caller
+        if len(present) != 1:
+            raise CallerNotFoundError(
+                f"several participants could be the caller ({who}); name one with caller=<identity>"
+            )
+        return next(iter(present.values()))
 
     def at(self, seconds: float, act: Callable[[], object]) -> None:
         """Call `act` at `seconds` since the simulation began; a coroutine from it is run too."""
@@ -120,7 +145,7 @@ class Simulation(Switch):
         """The seal of a human's leg breaks: caller and human hear each other."""
         for identity in self.party(who).identities:
             if self.tape.is_here(identity):
-                self.link(identity)
+                self.joins.bridge(identity)
                 self.emit(SealBroken(identity, reason))
 
     def count(self, verb: str) -> int:
@@ -131,10 +156,10 @@ class Simulation(Switch):
         """Return what is still open, in words; empty when everything was put away.
 
         A phone that rings, a human on the line without a caller, a verb that runs, a control,
-        sink, conversation or listener that was not closed.
+        sink, conversation, leg's audio or listener that was not closed.
         """
         left = [f"{p.address} rings" for p in self.humans.values() if p.ringing]
-        if not self.caller.on_the_line and self.caller.referred_to is None:
+        if not any(party.on_the_line or party.referred_to for party in self.parties):
             left += [
                 f"{p.address} is on the line alone" for p in self.humans.values() if p.on_the_line
             ]
@@ -144,6 +169,7 @@ class Simulation(Switch):
             if control.listeners:
                 left.append(f"control {i} has {control.listeners} listeners")
             left += [f"sink {s.name!r} is open" for s in control.sinks if not s.closed]
+            left += [f"{a.identity} is listened to" for a in control.listening if not a.closed]
             left += [
                 f"conversation with {c.identity} is open"
                 for c in control.conversations
@@ -164,7 +190,8 @@ def _agent_of(session: AgentSession[Any]) -> Agent | None:
 async def simulate(
     humans: Mapping[str, Human | Sequence[Human]] | None = None,
     *,
-    caller: str = "+15550199",
+    caller: str | Web = "+15550199",
+    others: Sequence[str | Web] = (),
     refer: Refer = "accepts",
     virtual_time: bool = True,
     samples: bool = True,
@@ -181,7 +208,9 @@ async def simulate(
     Args:
         humans: Who answers at which address, as a script, or as several for one call after the
             other (the last one repeats). Any address a `Destination` may have; others are 404.
-        caller: The caller's number.
+        caller: The caller's number, or `Web` for one with no telephone.
+        others: Who else is in the room: each hears the caller, and whoever is bridged to him.
+            A telephone has the identity ``sip_<number>``.
         refer: What a REFER of the caller meets; see `Refer`.
         virtual_time: Let time jump; see `livetransfer.testing.virtual_time`.
         samples: Keep the audio, for `Party.samples`; without it, hundreds of calls cost little.
@@ -195,8 +224,14 @@ async def simulate(
 
     Raises:
         RuntimeError: Virtual time does not work with this event loop.
+        ConfigurationError: Something is asked for that a simulation does not know.
         Exception: What a script, a listener or an action of `Simulation.at` raised, at the end.
     """
+    check_one_of("refer", refer, Refer)
+    check_one_of("bridge", bridge, BridgeMode)
+    check_time("queue", queue, above=True)
+    check_addresses(humans or {})
+    check_parties(caller, others)
     async with contextlib.AsyncExitStack() as stack:
         clock = (
             await stack.enter_async_context(_clock.virtual_time())
@@ -206,6 +241,7 @@ async def simulate(
         simulation = Simulation(
             humans or {},
             caller=caller,
+            others=others,
             refer=refer,
             clock=clock,
             samples=samples,

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHARS_PER_SECOND", "RATE", "Samples", "Sound", "mono", "speech_seconds", "tone"]
+__all__ = [
+    "CHARS_PER_SECOND",
+    "RATE",
+    "Samples",
+    "Sound",
+    "mono",
+    "speech_seconds",
+    "tone",
+    "tone_part",
+]
 
 Samples = npt.NDArray[np.int16]
 
@@ -18,8 +27,12 @@ RATE = 24000
 """Samples per second of everything that is mixed."""
 CHARS_PER_SECOND = 15.0
 """How fast people speak here; about 150 words in a minute."""
+_MARGIN = 16
+"""Samples on both sides of a window, so that it joins the next one without a click."""
 _AUDIBLE = 33
 """The peak, of 32767, below which 20 ms of samples are silence: -60 dBFS."""
+_SYLLABLE = round(0.18 * RATE)
+"""Samples of one syllable of a voice-like tone."""
 _SAME = 1e-4
 """Seconds that do not count as a gap."""
 
@@ -54,15 +67,21 @@ def _shared(samples: Samples) -> Samples:
 @functools.lru_cache(maxsize=64)
 def tone(seconds: float, pitch: float) -> Samples:
     """Return a soft voice-like tone: syllables of 0.18 s around `pitch`, in Hz, at `RATE`."""
-    n = max(1, round(seconds * RATE))
-    t = np.arange(n) / RATE
-    syllable = (t / 0.18).astype(np.int64)
-    bend = 1.0 + 0.12 * np.sin(syllable * 2.4)
-    phase = 2 * np.pi * np.cumsum(pitch * bend) / RATE
-    envelope = 0.25 + 0.75 * np.abs(np.sin(np.pi * t / 0.18))
+    samples = tone_part(pitch, 0, max(1, round(seconds * RATE)))
+    samples.flags.writeable = False
+    return samples
+
+
+def tone_part(pitch: float, first: int, last: int) -> Samples:
+    """Return the samples from `first` to `last`, at `RATE`, of an endless `tone`."""
+    at = np.arange(first, last)
+    bends = 1.0 + 0.12 * np.sin(np.arange(last // _SYLLABLE + 1) * 2.4)
+    before = np.concatenate([[0.0], np.cumsum(bends)[:-1]]) * _SYLLABLE
+    syllable, within = at // _SYLLABLE, at % _SYLLABLE
+    phase = 2 * np.pi * pitch * (before[syllable] + bends[syllable] * (within + 1)) / RATE
+    envelope = 0.25 + 0.75 * np.abs(np.sin(np.pi * at / _SYLLABLE))
     wave = np.sin(phase) + 0.35 * np.sin(2 * phase)
     samples: Samples = (3200 * envelope * wave).astype(np.int16)
-    samples.flags.writeable = False
     return samples
 
 
@@ -172,6 +191,36 @@ class Sound:
             block.append(samples)
             expected = at + len(samples) / max(chunk_rate, 1)
         return out
+
+    def window(self, start: float, count: int, rate: int) -> Samples:
+        """Return `count` samples at `rate` from the time `start` on; silence where it is not."""
+        at = start + np.arange(count) / rate
+        out = np.zeros(count, np.float64)
+        if self.pitch is not None and not self._chunks:
+            first = int((start - self.start) * RATE) - _MARGIN
+            last = int((at[-1] - self.start) * RATE) + _MARGIN
+            part = tone_part(self.pitch, max(0, first), max(0, last))
+            out += _at(at - self.start - max(0, first) / RATE, part, RATE, rate)
+        for begin, chunk_rate, samples in self._chunks:
+            first = max(0, int((start - begin) * chunk_rate) - _MARGIN)
+            last = max(0, int((at[-1] - begin) * chunk_rate) + _MARGIN)
+            part = samples[first:last]
+            out += _at(at - begin - first / chunk_rate, part, chunk_rate, rate)
+        out[(at < self.start) | (at >= self.end)] = 0
+        return np.clip(np.rint(out), -32768, 32767).astype(np.int16)
+
+
+def _at(
+    times: npt.NDArray[np.float64], samples: Samples, rate: int, to: int
+) -> npt.NDArray[np.float64]:
+    """Return what `samples` are at `times`, in seconds since the first; 0 outside."""
+    if not len(samples):
+        return np.zeros(len(times))
+    data = samples.astype(np.float64)
+    if rate > to:
+        width = max(1, round(rate / to))
+        data = np.convolve(data, np.ones(width) / width, mode="same")
+    return np.interp(times * rate, np.arange(len(data)), data, left=0.0, right=0.0)
 
 
 def _is_loud(samples: Samples) -> bool:

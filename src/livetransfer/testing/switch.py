@@ -12,11 +12,13 @@ from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
+from .checks import check_one_of
 from .clock import Clock
 from .ear import Ear
 from .exchange import Latency, Verb
 from .faults import Faults
-from .parties import Human
+from .joins import Joins
+from .parties import Human, Refer, Web
 from .party import Party
 from .people import Caller, Phone
 from .scripts import Scripts
@@ -39,8 +41,9 @@ class Switch(Scripts):
         self,
         humans: Mapping[str, Human | Sequence[Human]],
         *,
-        caller: str,
-        refer: str,
+        caller: str | Web,
+        others: Sequence[str | Web],
+        refer: Refer,
         clock: Clock,
         samples: bool,
         latency: Latency,
@@ -52,25 +55,25 @@ class Switch(Scripts):
         self.clock = clock
         self.latency = latency
         self.faults = Faults()
-        self.refer = refer
+        self._refer: Refer = refer
         self.trunk = trunk
         self.bridge_mode: BridgeMode = bridge
         self.queue = queue
         self.ai_present = True
         self.tape = Tape(lambda: clock.elapsed, keep_samples=samples)
+        self.joins = Joins(self.tape)
         self.caller = Caller(self, caller)
+        self.others = [Caller(self, other, other=True) for other in others]
         self.humans: Mapping[str, Phone] = {
-            address: Phone(self, address, [script] if isinstance(script, Human) else script)
-            for address, script in humans.items()
+            address: Phone(self, address, script) for address, script in humans.items()
         }
         self.events: list[tuple[float, ControlEvent]] = []
         self.calls: list[Verb] = []
         self.controls: list[SimControl] = []
         self.caller_ear: Ear | None = None
-        self._identities: set[str] = {self.caller.leg.identity}
+        self._identities: set[str] = {party.leg.identity for party in self.parties}
         self._lost: str | None = None
         self._outage_until = 0.0
-        self._joined = asyncio.Event()
 
     @property
     def now(self) -> float:
@@ -85,10 +88,26 @@ class Switch(Scripts):
         """
         if isinstance(who, Party):
             return who
-        for party in (self.caller, *self.humans.values()):
+        for party in (*self.parties, *self.humans.values()):
             if who in (party.name, party.address, *party.identities):
                 return party
-        raise KeyError(f"no party {who!r}; there are 'caller' and {sorted(self.humans)}")
+        known = [*(party.name for party in self.parties), *sorted(self.humans)]
+        raise KeyError(f"no party {who!r}; there are {', '.join(known)}")
+
+    @property
+    def parties(self) -> list[Caller]:
+        """The caller, and who else is in the room without having been dialled."""
+        return [self.caller, *self.others]
+
+    @property
+    def refer(self) -> Refer:
+        """What a REFER meets; see `Refer`. May be changed."""
+        return self._refer
+
+    @refer.setter
+    def refer(self, refer: Refer) -> None:
+        check_one_of("refer", refer, Refer)
+        self._refer = refer
 
     # Verbs and events.
 
@@ -137,7 +156,7 @@ class Switch(Scripts):
     @property
     def anybody(self) -> bool:
         """Whether anybody is on the line."""
-        return self.caller.on_the_line or any(p.on_the_line for p in self.humans.values())
+        return any(party.on_the_line for party in (*self.parties, *self.humans.values()))
 
     def emit(self, event: ControlEvent) -> None:
         """Record `event` and tell the listeners: on the next turn of the loop, after an outage."""
@@ -162,7 +181,8 @@ class Switch(Scripts):
         self._lost = reason
         self.tape.mute()
         if parties_leave:
-            self.tape.leave(self.caller.leg.identity)
+            for party in self.parties:
+                self.tape.leave(party.leg.identity)
             for phone in self.humans.values():
                 for ring in phone.rings:
                     phone.end(ring, reason, code=0)
@@ -205,27 +225,13 @@ class Switch(Scripts):
 
     def end_leg(self, identity: str, how: str) -> None:
         """Hang up one leg, whoever's it is."""
-        if identity == self.caller.leg.identity:
-            self.caller.leaves(how)
+        for party in self.parties:
+            if identity == party.leg.identity:
+                party.leaves(how)
         for phone in self.humans.values():
             for ring in phone.rings:
                 if ring.leg.identity == identity:
                     phone.end(ring, how)
-
-    def link(self, identity: str) -> None:
-        """Let a leg and the caller hear each other."""
-        self.tape.link(self.caller.leg.identity, identity)
-        self._joined.set()
-
-    def unlink(self, identity: str) -> None:
-        """Keep a leg and the caller from hearing each other."""
-        self.tape.unlink(self.caller.leg.identity, identity)
-
-    async def joined(self, identity: str) -> None:
-        """Wait until a leg and the caller hear each other."""
-        while not self.tape.are_linked(self.caller.leg.identity, identity):
-            self._joined.clear()
-            await self._joined.wait()
 
     def play_tone(self, identity: str, source: str) -> Callable[[], None]:
         """Let `identity` hear a tone until the result is called."""

@@ -9,6 +9,7 @@ from livetransfer.control import BridgeMode
 from livetransfer.destination import Destination
 
 from .exchange import Exchange
+from .parties import Refer
 from .people import Caller, Phone
 
 __all__ = ["Switchboard"]
@@ -17,13 +18,17 @@ __all__ = ["Switchboard"]
 class Switchboard(Exchange, Protocol):
     """An exchange with its caller, its phones, and the settings of a simulation."""
 
-    refer: str
+    refer: Refer
     trunk: bool
     bridge_mode: BridgeMode
     queue: float
     ai_present: bool
     caller: Caller
     humans: Mapping[str, Phone]
+
+    @property
+    def parties(self) -> list[Caller]:
+        """The caller, and who else is in the room without having been dialled."""
 
     def claim(self, identity: str) -> None:
         """Take an identity for a new leg."""
@@ -36,12 +41,6 @@ class Switchboard(Exchange, Protocol):
 
     def call_id(self, identity: str) -> str | None:
         """Return the SIP Call-ID of a leg, where it has one."""
-
-    def link(self, identity: str) -> None:
-        """Let a leg and the caller hear each other."""
-
-    def unlink(self, identity: str) -> None:
-        """Keep a leg and the caller from hearing each other."""
 
     def play_tone(self, identity: str, source: str) -> Callable[[], None]:
         """Let `identity` hear a tone until the result is called."""

@@ -72,9 +72,7 @@ class Tape:
         for span in self._lines.get(identity, ()):
             if span.end is None:
                 span.end = self.now()
-        for link in self._links:
-            if link.end is None and identity in link.between:
-                link.end = self.now()
+        self.part(identity)
         for sound in self.sounds:
             if sound.speaker == identity:
                 sound.cut(self.now())
@@ -92,10 +90,10 @@ class Tape:
         if not self.are_linked(one, other):
             self._links.append(_Span(self.now(), between=frozenset({one, other})))
 
-    def unlink(self, one: str, other: str) -> None:
-        """They do not hear each other any more."""
+    def part(self, identity: str) -> None:
+        """`identity` and whoever it is linked with do not hear each other any more."""
         for link in self._links:
-            if link.end is None and link.between == {one, other}:
+            if link.end is None and identity in link.between:
                 link.end = self.now()
 
     def are_linked(self, one: str, other: str) -> bool:
@@ -106,6 +104,10 @@ class Tape:
     def mute(self, seconds: float = float("inf")) -> None:
         """Nobody hears what has an audience (the AI and its music) for so many seconds."""
         self._mute.append((self.now(), self.now() + seconds))
+
+    def muted(self, start: float, end: float) -> bool:
+        """Whether the AI is cut off from the parties at some time between."""
+        return any(low < end and start < high for low, high in self._mute)
 
     def presence(self, identity: str) -> list[tuple[float, float]]:
         """The times at which `identity` was on the line."""
@@ -130,7 +132,7 @@ class Tape:
         """Record that `identity` talks for `seconds` from now on."""
         now = self.now()
         sound = Sound(
-            source, now, now, speaker=identity, text=text, pitch=pitch, keep=self.keep_samples
+            source, now, now, speaker=identity, text=text, pitch=pitch, keep=samples is not None
         )
         if samples is None:
             sound.end = now + seconds
@@ -141,6 +143,15 @@ class Tape:
         sound.whole = True
         self.sounds.append(sound)
         return sound
+
+    def speech(self, identity: str, start: float, count: int, rate: int) -> Samples:
+        """Return `count` samples at `rate` of what `identity` says from `start` on."""
+        total = np.zeros(count, np.int32)
+        end = start + count / rate
+        for sound in self.sounds:
+            if sound.speaker == identity and sound.start < end and sound.end > start:
+                total += sound.window(start, count, rate)
+        return np.clip(total, -32768, 32767).astype(np.int16)
 
     def add(self, sound: Sound) -> None:
         """Record a sound for its audience."""

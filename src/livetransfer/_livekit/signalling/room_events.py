@@ -15,6 +15,7 @@ from livetransfer.control import (
     KeyPressed,
     LegAnswered,
     LegLeft,
+    LegReturned,
     LegRinging,
 )
 
@@ -62,6 +63,7 @@ class RoomEvents:
         self._listeners: list[Callable[[ControlEvent], None]] = []
         self._answered: set[str] = set()
         self._ringing: set[str] = set()
+        self._gone: set[str] = set()
         self._rejoining: dict[str, asyncio.TimerHandle | None] = {}
         self._reconnecting = False
         self._back = asyncio.Event()
@@ -149,6 +151,9 @@ class RoomEvents:
         timer = self._rejoining.pop(participant.identity, None)
         if timer is not None:
             timer.cancel()
+        if participant.identity in self._gone and not self._quiet:
+            self._gone.remove(participant.identity)
+            self.emit(LegReturned(participant.identity))
         self._status(participant.identity, participant.attributes.get(CALL_STATUS))
 
     def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
@@ -231,6 +236,7 @@ class RoomEvents:
             timer.cancel()
         if not self._quiet:
             name = rtc.DisconnectReason.Name(reason) if reason else ""
+            self._gone.add(identity)
             self.emit(LegLeft(identity, name.lower()))
 
     def _on_key(self, key: rtc.SipDTMF) -> None:
