@@ -70,6 +70,9 @@ class ColdTransfer(Transfer):
         return_instructions: What the AI is asked to say to a caller whom it has back, where no
             tool's result makes it speak; None leaves all words to the application.
         caller: The identity of the caller's participant, where it cannot be found by itself.
+        caller_grace: Seconds in which a caller who has left may come back, as a browser does that
+            reloads its page. Default: 0 for a phone, 5 for others. A session that closes when its
+            participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
         guard: A DestinationGuard that is asked before every dial and every REFER.
@@ -104,6 +107,7 @@ class ColdTransfer(Transfer):
         after: After = "end",
         return_instructions: str | None = RETURN_INSTRUCTIONS,
         caller: str | None = None,
+        caller_grace: float | None = None,
         department: str | None = None,
         allowed: Allowed | None = None,
         guard: DestinationGuard | None = None,
@@ -128,6 +132,7 @@ class ColdTransfer(Transfer):
             after=after,
             return_instructions=return_instructions,
             caller=caller,
+            caller_grace=caller_grace,
             department=department,
             allowed=allowed,
             guard=guard,

@@ -90,6 +90,9 @@ class WarmTransfer(Transfer):
         return_instructions: What the AI is asked to say to a caller whom it has back, where no
             tool's result makes it speak; None leaves all words to the application.
         caller: The identity of the caller's participant, where it cannot be found by itself.
+        caller_grace: Seconds in which a caller who has left may come back, as a browser does that
+            reloads its page. Default: 0 for a phone, 5 for others. A session that closes when its
+            participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
@@ -128,6 +131,7 @@ class WarmTransfer(Transfer):
         after: After = "end",
         return_instructions: str | None = RETURN_INSTRUCTIONS,
         caller: str | None = None,
+        caller_grace: float | None = None,
         introduction: str | None = None,
         department: str | None = None,
         allowed: Allowed | None = None,
@@ -154,6 +158,7 @@ class WarmTransfer(Transfer):
             after=after,
             return_instructions=return_instructions,
             caller=caller,
+            caller_grace=caller_grace,
             department=department,
             allowed=allowed,
             guard=guard,

@@ -30,6 +30,9 @@ T = TypeVar("T")
 LAST_SENTENCE_LIMIT = 3.0
 """Seconds that the AI may go on with its sentence when the human has answered."""
 
+WEB_GRACE = 5.0
+"""Seconds in which a browser that reloads its page is back (seen: 0.5 s)."""
+
 _CAN_EXIT = frozenset(
     {
         Phase.HOLDING,
@@ -52,6 +55,8 @@ class Call:
         tell: Where events go.
         max_hold: Seconds the caller may be on hold, over all attempts.
         exit_key: The key that brings a caller on hold back to the AI.
+        caller_grace: Seconds in which a caller who has left may come back; None: none for a
+            phone, which cannot, and `WEB_GRACE` for others.
         guard: What is asked before every dial and REFER; None allows all.
 
     Attributes:
@@ -76,8 +81,11 @@ class Call:
         tell: Telling,
         max_hold: float,
         exit_key: str | None,
+        caller_grace: float | None = None,
         guard: DestinationGuard | None = None,
     ) -> None:
+        if caller_grace is None:
+            caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
         self.guards = guard
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
@@ -85,7 +93,12 @@ class Call:
         self.phases = Phases(asyncio.get_running_loop().time, self._phase_changed)
         self.hold_line = HoldLine(control, session.session, player, self._music_problem)
         self.interrupts = Interrupts(
-            control, session, self.patience, exit_key=exit_key, can_exit=lambda: self.can_exit
+            control,
+            session,
+            self.patience,
+            exit_key=exit_key,
+            can_exit=lambda: self.can_exit,
+            grace=caller_grace,
         )
         self.teardown, self.loose_ends = Teardown(), Teardown()
         self.attempts: list[Attempt] = []

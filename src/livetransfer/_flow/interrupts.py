@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from livetransfer.control import CallControl, CallLost, ControlEvent, KeyPressed, LegLeft
+from livetransfer.control import (
+    CallControl,
+    CallLost,
+    ControlEvent,
+    KeyPressed,
+    LegLeft,
+    LegReturned,
+)
 from livetransfer.status import TransferStatus
 
 from .caller_session import CallerSession
@@ -36,6 +43,8 @@ class Interrupts:
         patience: How long the caller may be kept waiting.
         exit_key: The key that brings a caller on hold back to the AI; None for none.
         can_exit: Whether the caller may use it now.
+        grace: Seconds in which a caller who has left may come back, as a browser does that
+            reloads its page.
     """
 
     def __init__(
@@ -46,7 +55,10 @@ class Interrupts:
         *,
         exit_key: str | None,
         can_exit: Callable[[], bool],
+        grace: float,
     ) -> None:
+        self._grace, self._gone = grace, asyncio.Event()
+        self._waiting: asyncio.TimerHandle | None = None
         self._control, self._session, self._patience = control, session, patience
         self._exit_key, self._can_exit = exit_key, can_exit
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,7 +95,9 @@ class Interrupts:
             self.lost = True
             self.stop(TransferStatus.FAILED, event.reason or "the connection to the call was lost")
         elif isinstance(event, LegLeft) and event.identity == caller:
-            self.stop(TransferStatus.CALLER_LEFT, event.reason)
+            self._caller_left(event.reason)
+        elif isinstance(event, LegReturned) and event.identity == caller:
+            self._caller_returned()
         elif (
             isinstance(event, KeyPressed)
             and event.identity == caller
@@ -92,9 +106,31 @@ class Interrupts:
         ):
             self.stop(TransferStatus.CANCELLED, "the caller pressed the exit key")
 
+    def _caller_left(self, reason: str) -> None:
+        if self._grace and not self._gone.is_set():
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.call_later(self._grace, self._gone_for_good, reason)
+        else:
+            self._gone_for_good(reason)
+
+    def _gone_for_good(self, reason: str) -> None:
+        self._gone.set()
+        self.stop(TransferStatus.CALLER_LEFT, reason)
+
+    def _caller_returned(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def close(self) -> None:
+        """Wait no longer for a caller who may come back."""
+        self._caller_returned()
+
     async def watch_session(self) -> None:
         """End the transfer when the caller's session is being closed."""
         await self._session.closing()
+        if self._waiting is not None:
+            return  # it closes because the caller has left, who may come back
         if self._control.caller_present:
             self.stop(TransferStatus.FAILED, "the session with the caller is being closed")
         else:

@@ -116,6 +116,7 @@ class Run:
         finally:
             watcher.cancel()
             unsubscribe()
+            call.interrupts.close()
         call.emit(TransferEnded(call.at, outcome))
         return outcome
 

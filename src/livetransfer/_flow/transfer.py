@@ -61,6 +61,7 @@ class Transfer:
         after: After,
         return_instructions: str | None,
         caller: str | None,
+        caller_grace: float | None,
         department: str | None,
         allowed: Allowed | None,
         guard: DestinationGuard | None,
@@ -98,6 +99,9 @@ class Transfer:
         self._after: After = check_choice("after", after, After)
         self._return_instructions = check_text("return_instructions", return_instructions)
         self._caller = check_text("caller", caller)
+        self._caller_grace = (
+            None if caller_grace is None else check_seconds("caller_grace", caller_grace, 0, 60)
+        )
         if department is not None and not isinstance(self._targets, Router):
             raise ConfigurationError("department", department, "only a Router has departments")
         self._department = department
@@ -152,6 +156,7 @@ class Transfer:
                     tell=Telling(self.on_event),
                     max_hold=self._max_hold,
                     exit_key=self._exit_key,
+                    caller_grace=self._caller_grace,
                     guard=self._guard,
                 )
                 course = self._asking(control).course(self._targets, lambda: self._request(call))
