@@ -345,7 +345,7 @@ class CallControl(Protocol):
         """
 
     async def send_dtmf(self, leg: Leg, digits: str) -> None:
-        """Press `digits` towards `leg`; ``w`` waits 0.5 s."""
+        """Press `digits` towards `leg`, which no other leg hears; ``w`` waits 0.5 s."""
 
     async def hang_up(self, leg: Leg) -> None:
         """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""

@@ -259,3 +259,20 @@ async def test_nothing_is_left_behind(rig: LiveKitRig) -> None:
 async def rig_participants(rig: LiveKitRig) -> list[str]:
     listed = await rig.api.room.list_participants(api.ListParticipantsRequest(room=rig.room_name))
     return [p.identity for p in listed.participants]
+
+
+async def test_keys_for_one_leg_are_not_heard_by_the_other(rig: LiveKitRig) -> None:
+    leg = await answered(rig)
+    await rig.control.bridge(leg)
+    human = rig.human_phone.calls[0]
+    await rig.control.send_dtmf(leg, "5#")
+    give_up = time.monotonic() + 3.0
+    while human.digits != "5#":
+        assert time.monotonic() < give_up, f"the human got {human.digits!r}"
+        await asyncio.sleep(0.02)
+    await rig.control.send_dtmf(rig.control.caller, "7")
+    while rig.caller_call.digits != "7":
+        assert time.monotonic() < give_up + 3.0, f"the caller got {rig.caller_call.digits!r}"
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.5)
+    assert (human.digits, rig.caller_call.digits) == ("5#", "7")

@@ -11,6 +11,7 @@ from livekit.agents import AgentSession
 
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
+from livetransfer.briefing.keys import with_own_keys
 from livetransfer.control import Conversation
 
 from .call import Call
@@ -54,7 +55,13 @@ class BriefingLine:
         self._line = await self._call.control.open_conversation(self._human.leg.identity)
         session.on("close", self._on_close)
         self._session = session
+        tools = with_own_keys(self.agent.tools, self._press)
+        if tools is not None:
+            await self.agent.update_tools(tools)
         await self._line.start(session, self.agent)
+
+    async def _press(self, keys: str) -> None:
+        await self._call.control.send_dtmf(self._human.leg, keys)
 
     def _on_close(self, event: Any) -> None:
         error = getattr(event, "error", None)

@@ -199,11 +199,8 @@ class LiveKitControl:
         return self._call_ids.get(leg.identity)
 
     async def send_dtmf(self, leg: Leg, digits: str) -> None:
-        """Press `digits` towards `leg`; ``w`` waits 0.5 s.
-
-        In a shared room every SIP leg gets them: LiveKit addresses keys to the room.
-        """
-        await send_keys(self._joining.place(leg.identity).room, digits)
+        """Press `digits` towards `leg` and nobody else; ``w`` waits 0.5 s."""
+        await send_keys(self._joining.place(leg.identity).room, leg.identity, digits)
 
     async def hang_up(self, leg: Leg) -> None:
         """End `leg`'s call, also while it rings. Idempotent; a leg that is gone is fine."""
