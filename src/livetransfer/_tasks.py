@@ -14,7 +14,10 @@ _kept: set[asyncio.Future[Any]] = set()
 
 
 def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
-    """Hold a reference to `task` until it is done, and log what it raises."""
+    """Hold a reference to `task` until it is done, and log that it failed, if it does.
+
+    What an error says, numbers included, is for who debugs.
+    """
     _kept.add(task)
     task.add_done_callback(_forget)
     return task
@@ -28,7 +31,9 @@ def kept() -> set[asyncio.Future[Any]]:
 def _forget(task: asyncio.Future[Any]) -> None:
     _kept.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("a background step failed", exc_info=error)
+        name, kind = task.get_name() if isinstance(task, asyncio.Task) else "", type(error).__name__
+        logger.warning("a background step failed: %s: %s", name, kind)
+        logger.debug("what a background step failed with", exc_info=error)
 
 
 async def finish(task: asyncio.Future[Any]) -> None:

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from livetransfer import _tasks
+
 __all__ = ["Tasks", "either", "finish", "logger", "outlive"]
 
 logger = logging.getLogger("livetransfer")
 
 T = TypeVar("T")
-
-_outliving: set[asyncio.Task[Any]] = set()
 
 
 class Tasks:
@@ -49,15 +49,7 @@ class Tasks:
 
 def outlive(work: Coroutine[Any, Any, object], name: str) -> None:
     """Run `work`, which is bounded by itself, also after the object that began it was closed."""
-    task: asyncio.Task[object] = asyncio.create_task(work, name=f"livetransfer-{name}")
-    _outliving.add(task)
-    task.add_done_callback(_ended)
-
-
-def _ended(task: asyncio.Task[object]) -> None:
-    _outliving.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("%s ended with an error: %s", task.get_name(), type(error).__name__)
+    _tasks.keep(asyncio.create_task(work, name=f"livetransfer-{name}"))
 
 
 async def finish(work: Coroutine[Any, Any, T], timeout: float) -> T:
@@ -69,13 +61,12 @@ async def finish(work: Coroutine[Any, Any, T], timeout: float) -> T:
     """
     task = asyncio.ensure_future(asyncio.wait_for(work, timeout))
     try:
-        return await asyncio.shield(task)
+        await _tasks.finish(task)
     except asyncio.CancelledError:
-        if not task.done():
-            await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()
+            task.exception()  # nobody fetches it any more
         raise
+    return task.result()
 
 
 async def either(first: Any, second: Any, timeout: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from livetransfer.control import ControlEvent
 
+from .checks import check_time
 from .ear import Ear
 from .joins import Joins
 from .tape import Tape
@@ -31,6 +32,10 @@ class Latency:
     rpc: float = 0.005
     dial_setup: float = 0.05
     refer: float = 0.5
+
+    def __post_init__(self) -> None:
+        for field in ("rpc", "dial_setup", "refer"):
+            check_time(field, getattr(self, field))
 
 
 @dataclass

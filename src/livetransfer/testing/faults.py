@@ -7,6 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from livetransfer.errors import ConfigurationError
+
+from .checks import check_count, check_time
+
 __all__ = ["VERBS", "Faults"]
 
 T = TypeVar("T")
@@ -54,10 +58,13 @@ class Faults:
 
         ``fail("dial", SealFailed(...))`` is special: the phone rings, is answered, and hung up.
         """
+        check_time("after", after)
+        _check_error(error)
         self._add(verb, "fail", after, error, times)
 
     def delay(self, verb: str, seconds: float, *, times: int | None = 1) -> None:
         """Let `verb` begin `seconds` later."""
+        check_time("seconds", seconds)
         self._add(verb, "delay", seconds, None, times)
 
     def never(self, verb: str, *, times: int | None = 1) -> None:
@@ -73,6 +80,9 @@ class Faults:
         times: int | None = 1,
     ) -> None:
         """Let `verb` act, but its answer, or `error` instead of it, come `by` seconds late."""
+        check_time("by", by)
+        if error is not None:
+            _check_error(error)
         self._add(verb, "late", by, error, times)
 
     def clear(self) -> None:
@@ -93,7 +103,9 @@ class Faults:
         times: int | None,
     ) -> None:
         if verb not in VERBS:
-            raise ValueError(f"verb={verb!r} is not one of {', '.join(VERBS)}")
+            raise ConfigurationError("verb", verb, f"use one of {', '.join(VERBS)}")
+        if times is not None:
+            check_count("times", times, 1, 1_000_000)
         self._faults.append(_Fault(verb, kind, seconds, error, times))
 
     def _take(self, verb: str) -> list[_Fault]:
@@ -152,3 +164,8 @@ class Faults:
                     undo(result)
                 raise late.error.with_traceback(None)
         return result
+
+
+def _check_error(error: object) -> None:
+    if not isinstance(error, BaseException):
+        raise ConfigurationError("error", error, "give an exception, for example DialFailed(...)")

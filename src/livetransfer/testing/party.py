@@ -10,6 +10,7 @@ import soundfile
 
 from livetransfer.control import KeyPressed
 
+from .checks import check_keys
 from .exchange import Exchange
 from .parties import Say
 from .sounds import RATE, Samples, mono, speech_seconds
@@ -165,6 +166,7 @@ class Party:
 
     def press(self, digits: str) -> None:
         """Press keys now, one after the other; nothing happens if the party is gone."""
+        check_keys("digits", digits)
         identity = self._here()
         if identity is not None:
             for digit in digits:

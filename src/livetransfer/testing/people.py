@@ -129,8 +129,6 @@ class Phone(Party):
     """A human's phone.
 
     Attributes:
-        scripts: What happens at each call to it; the last one stands for all that follow. May be
-            replaced.
         rings: Every call to it, in order.
     """
 
@@ -138,8 +136,17 @@ class Phone(Party):
         self, simulation: Exchange, address: str, scripts: Human | Sequence[Human]
     ) -> None:
         super().__init__(simulation, address, address, pitch=130.0)
-        self.scripts: Sequence[Human] = scripts_of(address, scripts)
+        self._scripts = scripts_of(address, scripts)
         self.rings: list[Ring] = []
+
+    @property
+    def scripts(self) -> Sequence[Human]:
+        """What happens at each call to it; the last stands for all that follow. May be replaced."""
+        return self._scripts
+
+    @scripts.setter
+    def scripts(self, scripts: Human | Sequence[Human]) -> None:
+        self._scripts = scripts_of(self.address, scripts)
 
     @property
     def identities(self) -> list[str]:
@@ -158,8 +165,7 @@ class Phone(Party):
             DialFailed: It is in another call.
         """
         simulation = self._simulation
-        scripts = scripts_of(self.address, self.scripts)
-        script = scripts[min(len(self.rings), len(scripts) - 1)]
+        script = self.scripts[min(len(self.rings), len(self.scripts) - 1)]
         if any(ring.ended_at is None for ring in self.rings):
             raise _refused(self.address, 486, "Busy Here")
         ring = Ring(leg, script, simulation.now)

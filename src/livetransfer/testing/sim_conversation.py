@@ -12,7 +12,7 @@ from livetransfer.status import TransferStatus
 
 from .ear import Ear
 from .session_io import SessionVoice, SimAudioInput, has_voice
-from .sounds import RATE
+from .sounds import RATE, Sound
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class SimSink:
     """
 
     def __init__(self, simulation: Exchange, to: Sequence[str], name: str, queue: float) -> None:
+        self._tape, self._to = simulation.tape, frozenset(to)
         self._writer = Writer(simulation.tape, name, to)
+        self._captions: list[Sound] = []
         self._limit = queue
         self._waiters: set[asyncio.Future[None]] = set()
         self.name = name
@@ -90,9 +92,30 @@ class SimSink:
             timer.cancel()
             self._waiters.discard(waiter)
 
+    def caption(self, text: str, delay: float, seconds: float) -> None:
+        """Words are in what was written: they begin `delay` seconds from now.
+
+        They are on the tape as ``"comfort"``, beside the sound that they are part of.
+        """
+        start = self._tape.now() + delay
+        words = Sound(
+            "comfort",
+            start,
+            start + seconds,
+            audience=self._to,
+            text=text,
+            audible=[[start, start + seconds]],
+            keep=False,
+        )
+        self._tape.add(words)
+        self._captions.append(words)
+
     def clear(self) -> None:
         """Drop what is queued and not yet played."""
         self._writer.clear()
+        for words in self._captions:
+            words.cut(self._tape.now())
+        self._captions = []
         for waiter in self._waiters:
             _wake(waiter)
 

@@ -30,6 +30,12 @@ async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> 
     """
     if not switch.tape.is_here(leg.identity):
         raise ReferFailed("the leg is gone", status=TransferStatus.CALLER_LEFT)
+    party = next((p for p in switch.parties if p.leg == leg), None)
+    if party is not None and party.leg.kind == "web":
+        raise ReferFailed(
+            "only a phone can be sent elsewhere with a REFER, and this caller is on the web",
+            status=TransferStatus.FAILED,
+        )
     if switch.refer in ("times_out", "succeeds_late"):
         if switch.refer == "succeeds_late":
             switch.later(timeout + 1.0, lambda: _referred(switch, leg, address))
@@ -40,12 +46,6 @@ async def refer(switch: Switchboard, leg: Leg, address: str, timeout: float) -> 
             indeterminate=True,
         )
     await asyncio.sleep(switch.latency.refer)
-    party = next((p for p in switch.parties if p.leg == leg), None)
-    if party is not None and party.leg.kind == "web":
-        raise ReferFailed(
-            "only a phone can be sent elsewhere with a REFER, and this caller is on the web",
-            status=TransferStatus.FAILED,
-        )
     if switch.refer in _REFUSALS:
         code, phrase, reached = _REFUSALS[switch.refer]
         raise ReferFailed(

@@ -203,8 +203,9 @@ class Switch(Scripts):
     # Legs.
 
     def call_id(self, identity: str) -> str | None:
-        """Return the Call-ID of a leg that is or was in the call; None for any other."""
-        return f"{identity}@simulation" if self.tape.was_here(identity) else None
+        """Return the Call-ID of a phone's leg that is or was in the call; None for any other."""
+        web = any(p.leg.kind == "web" for p in self.parties if p.leg.identity == identity)
+        return f"{identity}@simulation" if self.tape.was_here(identity) and not web else None
 
     def claim(self, identity: str) -> None:
         """Take an identity for a new leg.

@@ -23,7 +23,8 @@ class Heard:
 
     Attributes:
         source: ``"caller"``, the address of a human, ``"agent"`` (the AI in the caller's own
-            session), ``"briefing"`` (the AI on a conversation), or the name of a sink.
+            session), ``"briefing"`` (the AI on a conversation), the name of a sink, or
+            ``"comfort"`` (a line spoken over hold music, which is part of that music).
         start: When, in seconds since the simulation began.
         end: Until when.
         text: The words, where they are known; as many as fall in this time.

@@ -16,7 +16,6 @@ from google.protobuf.message import Message
 from livekit import api, rtc
 from livekit.protocol import room as proto_room
 
-from livetransfer._livekit import tasks
 from livetransfer._livekit.consult_room import consult
 from livetransfer._livekit.consult_room import room as consult_room
 from livetransfer._livekit.consult_room.room import ConsultRoom
@@ -25,6 +24,7 @@ from livetransfer._livekit.joining import choose
 from livetransfer._livekit.shared_room.room import SharedRoom
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
+from livetransfer._tasks import kept
 from livetransfer.control import ControlEvent, Leg, LegAnswered, LegLeft, LegRinging
 from livetransfer.destination import Destination
 from livetransfer.errors import BridgeFailed, ConfigurationError, DialFailed
@@ -165,7 +165,7 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     await opened.way.aclose()
     await opened.wire.aclose()
     for _ in range(50):
-        if not tasks._outliving:
+        if not kept():
             break
         await asyncio.sleep(0.01)
     rooms = [each.message.name for each in server.of("CreateRoom")]

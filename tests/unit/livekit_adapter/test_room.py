@@ -22,7 +22,7 @@ from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks
 from livetransfer._livekit.track_permissions import TrackPermissions
-from livetransfer.control import CallLost, KeyPressed, LegAnswered, LegLeft, LegRinging
+from livetransfer.control import CallLost, KeyPressed, LegAnswered, LegLeft, LegReturned, LegRinging
 from livetransfer.destination import Destination
 from livetransfer.errors import CallerNotFoundError, ConfigurationError
 
@@ -423,3 +423,15 @@ async def test_repair_never_raises() -> None:
     wire.fail["participants"].append(OSError())
     repair, _, _ = repairer(room, wire)
     assert await repair.run() == []
+
+
+async def test_who_comes_back_after_leaving_is_told_of() -> None:
+    room, _, events = fake_call()
+    seen: list[Any] = []
+    events.subscribe(seen.append)
+    room.leave("caller")
+    room.join("caller")
+    room.join("somebody-new")
+    assert seen == [LegLeft("caller", "client_initiated"), LegReturned("caller")]
+    assert events.present("caller")
+    events.close()

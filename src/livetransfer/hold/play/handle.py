@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -135,9 +136,7 @@ class PlayHandle:
             if heard.done() or done.cancelled():
                 return
             if (error := done.exception()) is None:
-                self._deck.speak(
-                    Line(done.result(), _gain(duck_db), lambda: self._output.after_next(finish))
-                )
+                self._speak(done.result(), duck_db, line if is_text(line) else "", finish)
                 self._output.wake()
                 return
             if not isinstance(error, AudioError):
@@ -207,14 +206,21 @@ class PlayHandle:
 
     def _remind(self) -> None:
         if (line := self._reminders.take()) is not None:
-            samples, duck_db = line
-            self._deck.speak(
-                Line(
-                    samples,
-                    _gain(duck_db),
-                    lambda: self._output.after_next(self._reminders.ended),
-                )
+            text, samples, duck_db = line
+            self._speak(samples, duck_db, text, self._reminders.ended)
+
+    def _speak(
+        self, samples: Samples, duck_db: float, text: str, ended: Callable[[], None]
+    ) -> None:
+        seconds = len(samples) / self._rate
+        self._deck.speak(
+            Line(
+                samples,
+                _gain(duck_db),
+                ended=lambda: self._output.after_next(ended),
+                begins=lambda at: self._output.caption_next(text, at, seconds),
             )
+        )
 
     async def _end(self) -> None:
         """Fade out by the time that `stop` asked for; begin again if it asks for less."""

@@ -67,12 +67,15 @@ class Line:
         samples: Shape (n,), int16.
         duck: Gain of the music meanwhile.
         ended: Called when its last sample has been rendered.
+        begins: Called when its first sample is rendered, with how many samples come before it in
+            what `Deck.render` returns.
         position: How much of it was rendered; negative: samples until it begins.
     """
 
     samples: Samples
     duck: float
     ended: Callable[[], None] | None = None
+    begins: Callable[[int], None] | None = None
     position: int = 0
 
 
@@ -181,6 +184,8 @@ class Deck:
                 line.position += skip
                 at += skip
                 continue
+            if line.position == 0 and line.begins is not None:
+                line.begins(at)
             part = line.samples[line.position : line.position + len(mixed) - at]
             mixed[at : at + len(part)] += part
             line.position += len(part)

@@ -43,6 +43,9 @@ SLACK = 0.001
 class Output:
     """The way from samples to a sink, for one writer.
 
+    A sink that keeps a record of what is heard may have a method ``caption(text, delay, seconds)``:
+    it is told the words of each line that is in the audio, and in how many seconds they begin.
+
     Args:
         sink: Where to write.
         rate: The sink's, in Hz.
@@ -67,6 +70,9 @@ class Output:
         self._owed_until = -math.inf
         self._waiter: asyncio.Future[None] | None = None
         self._after: list[Callable[[], None]] = []
+        self._caption: Callable[[str, float, float], None] | None
+        self._caption = getattr(sink, "caption", None)
+        self._captions: list[tuple[str, int, float]] = []
 
     def next_frame(self) -> int:
         """Return how many samples to write next, at most `MAX_FRAME` seconds."""
@@ -154,6 +160,8 @@ class Output:
         await self._sink.write(
             rtc.AudioFrame(samples.view(np.uint8).data, self._rate, channels, count)
         )
+        if self._captions:
+            self._tell_captions(count)
         if self._after:
             queued = self._sink.queued
             self._owed_until = self._loop.time() + queued
@@ -167,6 +175,18 @@ class Output:
                 await self.nap(self.frame / 2)
         else:
             self._hasty = 0
+
+    def caption_next(self, text: str, at: int, seconds: float) -> None:
+        """Say the words of a line that begins at the sample `at` of what is written next."""
+        if self._caption is not None:
+            self._captions.append((text, at, seconds))
+
+    def _tell_captions(self, count: int) -> None:
+        begins = self._sink.queued - count / self._rate
+        for text, at, seconds in self._captions:
+            if self._caption is not None:
+                self._caption(text, begins + at / self._rate, seconds)
+        self._captions = []
 
     def after_next(self, call: Callable[[], None]) -> None:
         """Call `call` when what is written next has been heard."""

@@ -57,8 +57,9 @@ class Reminders:
         # A callable is asked when the line is due, so that a position in a queue is of now.
         return 0.0 if self._comfort is None or callable(self._comfort.lines) else LEAD
 
-    def take(self) -> tuple[Samples, float] | None:
-        """Return a line that is ready and due, and how far to turn down the music in dB.
+    def take(self) -> tuple[str, Samples, float] | None:
+        """Return the text of a line that is ready and due, its samples, and how far to turn down
+        the music in dB.
 
         `ended` has to be called when it was spoken.
         """
@@ -87,7 +88,7 @@ class Reminders:
         self._speaking = True
         self._spoken += 1
         self._tell(ComfortSpoken(text))
-        return samples, comfort.duck_db
+        return text, samples, comfort.duck_db
 
     async def _prepare(self, comfort: Comfort) -> tuple[str, Samples] | None:
         held = Held(max(0.0, self._due - self._begun), self._spoken)
