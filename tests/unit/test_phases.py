@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +74,24 @@ def test_timings_add_up(choices: list[tuple[int, float]]) -> None:
         left = clock[0] if phases.current is Phase.IDLE else left
     if entered is not None:
         assert sum(phases.timings().values()) == pytest.approx(left - entered)
+
+
+ARCHITECTURE = Path(__file__).parents[2] / "docs" / "topics" / "architecture.md"
+
+
+def test_the_diagram_in_the_docs_is_that_of_the_table() -> None:
+    leave = {Phase.RETURNED, Phase.ENDED}
+    arrows = [
+        f"    {old} --> {new}"
+        for old, followers in TABLE.items()
+        for new in sorted(followers - leave, key=list(Phase).index)
+    ]
+    diagram = "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
+    page = ARCHITECTURE.read_text(encoding="utf-8")
+    begin, end = "<!-- begin phases -->\n\n", "\n\n<!-- end phases -->"
+    before, _, rest = page.partition(begin)
+    there, _, after = rest.partition(end)
+    if os.environ.get("LIVETRANSFER_WRITE_TABLES"):
+        ARCHITECTURE.write_text(before + begin + diagram + end + after, encoding="utf-8")
+        return
+    assert there == diagram, "write it with LIVETRANSFER_WRITE_TABLES=1"
