@@ -1,5 +1,6 @@
 """The transfer half of a LiveKit phone agent: hand a caller to a person, and never strand one."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ._flow.adapter import caller_of, repair
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
         WarmTransferResult,
         WarmTransferTask,
     )
+
+__version__ = version("livetransfer")
 
 __all__ = [
     "Action",

@@ -189,7 +189,7 @@ class LiveKitControl:
         """Return the SIP Call-ID of `leg`, also after it has left; None where it is not known.
 
         It is kept from the first time that it is seen: the caller's from the beginning, a human's
-        from the answer.
+        from a moment after the answer.
         """
         room = self._joining.place(leg.identity).room
         participant = room.remote_participants.get(leg.identity)

@@ -143,7 +143,13 @@ class SharedRoom:
 
     def _seal_of(self, identity: str) -> Seal:
         if identity not in self._seals:
-            self._seals[identity] = Seal(self._wire, self._events, self._caller, identity)
+            self._seals[identity] = Seal(
+                self._wire,
+                self._events,
+                self._caller,
+                identity,
+                lambda: [other for other in self._seals if other != identity],
+            )
         return self._seals[identity]
 
     async def _drop(self, identity: str) -> None:

@@ -1,10 +1,13 @@
-"""Seal: caller and human in one room do not hear each other until the bridge.
+"""Seal: a human in the caller's room hears neither caller nor other humans until the bridge.
 
 Order of events, measured on a real server: the human may not subscribe from the moment his leg
 joins; the caller may not from the answer on, unless the human's track was there long before; each
 is unsubscribed from the other; the human may again, then the caller, once the human's track is
 known or a short wait is over. A leg subscribes by itself and nobody is told, so every
 unsubscription is repeated for a while, also after that.
+
+Several humans are kept from each other by their own seals: an answer gates the newcomer only, who
+is unsubscribed from all who are there; they are unsubscribed from his track when it is published.
 """
 
 from __future__ import annotations
@@ -51,9 +54,18 @@ class Seal:
         events: Of the room both are in.
         caller: The caller's identity.
         human: The leg's identity; it need not be there yet.
+        others: The identities of the other humans who were dialled into the room.
     """
 
-    def __init__(self, wire: Wire, events: RoomEvents, caller: str, human: str) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        events: RoomEvents,
+        caller: str,
+        human: str,
+        others: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        self._others = others
         self._wire = wire
         self._events = events
         self._room = events.room
@@ -125,8 +137,8 @@ class Seal:
             await asyncio.gather(self._part(self._caller), self._part(self._human))
         except Exception as error:
             raise seal_failed(classify(error)) from error
-        self._repeat(self._caller)
-        self._repeat(self._human)
+        for listener in (self._caller, self._human, *self._others()):
+            self._repeat(listener)
 
     async def open(self) -> None:
         """Let them hear each other.
@@ -246,10 +258,13 @@ class Seal:
         Our view of it is empty while our own connection is made anew (measured: 0.04 s to some
         seconds): the two are there, and hear each other if they may.
         """
-        speaker = self._human if listener == self._caller else self._caller
+        speaker = self._caller if listener == self._human else self._human
         tracks = self._events.audio_of(speaker)
         if not tracks:
             tracks = await self._wire.audio_of(speaker)
+        if listener == self._human and not wanted:
+            for other in self._others():
+                tracks = [*tracks, *self._events.audio_of(other)]
         await self._wire.subscribe(listener, tracks, wanted)
 
     async def _timed(self, request: Awaitable[None]) -> None:
@@ -308,6 +323,9 @@ class Seal:
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         """A leg joined: the first time before it is answered, later after a full reconnect."""
         identity = participant.identity
+        if identity in self._others() and self._events.has_answered(identity):
+            # Its new connection hears this human again.
+            self._tasks.start(self._parted(identity), "seal-rejoined")
         if identity not in self._gates:
             return
         known, self._sids[identity] = self._sids.get(identity), participant.sid
@@ -328,8 +346,8 @@ class Seal:
     def _on_reconnected(self) -> None:
         """What was to be said while our own connection was made anew may have been lost."""
         if self._events.has_answered(self._human):
-            self._repeat(self._caller)
-            self._repeat(self._human)
+            for listener in (self._caller, self._human, *self._others()):
+                self._repeat(listener)
 
     async def _rejoined(self, identity: str) -> None:
         gate = self._gates[identity]
@@ -353,7 +371,8 @@ class Seal:
         if participant.identity == self._human:
             self._human_track.set()
             self._human_track_at = self._loop.time()
-            self._tasks.start(self._parted(self._caller), "seal-track")
+            for listener in (self._caller, *self._others()):
+                self._tasks.start(self._parted(listener), "seal-track")
         elif participant.identity == self._caller:
             self._tasks.start(self._parted(self._human), "seal-track")
 
