@@ -52,6 +52,7 @@ class LiveAttempt:
         self.legs: list[HumanLeg] = []
         self.confirmed: bool | None = None
         self.teardown = Teardown()
+        self.teardown.push("leases", self._release_others)
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -201,6 +202,11 @@ class LiveAttempt:
         """Return the leg whose end decides what became of the attempt."""
         return min(self.legs, key=_precedence)
 
+    async def _release_others(self) -> None:
+        """Give back the leases of those whose phones were never rung."""
+        for lease in self.offer.leases[len(self.legs) :]:
+            await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
+
     # -- its end ---------------------------------------------------------------------------
 
     def close(self, status: TransferStatus | None = None) -> asyncio.Task[None]:
@@ -216,9 +222,6 @@ class LiveAttempt:
         return self._closing
 
     async def _close(self, status: TransferStatus | None) -> None:
-        for lease in self.offer.leases[len(self.legs) :]:
-            # Whom it was never the turn of.
-            await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
         await asyncio.gather(*(human.close(status) for human in self.legs), return_exceptions=True)
         await self.teardown.run()
 

@@ -60,6 +60,7 @@ class Call:
         guard: What is asked before every dial and REFER; None allows all.
 
     Attributes:
+        destination_guard: What is asked before every dial and REFER.
         interrupts: What ends a step early.
         patience: How long the caller may be kept waiting.
         phases: Where the transfer is.
@@ -86,7 +87,7 @@ class Call:
     ) -> None:
         if caller_grace is None:
             caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
-        self.guards = guard
+        self.destination_guard = guard
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
         self.patience = Patience(max_hold)

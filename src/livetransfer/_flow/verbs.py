@@ -152,14 +152,14 @@ async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Dest
     """
     call = attempt.call
     account = human.account if human is not None else Account(None)
-    if call.guards is None:
+    asked = call.destination_guard
+    if asked is None:
         return account
-    guards = call.guards
     try:
         admission = await attempt.guard(
             ask(
                 "guard",
-                lambda: guards.admit(destination, caller=call.control.caller.identity),
+                lambda: asked.admit(destination, caller=call.control.caller.identity),
                 GUARD_LIMIT,
                 passes=(DestinationNotAllowedError,),
             ),

@@ -1,0 +1,144 @@
+"""What a phone takes of others is given back once: leases, and what the guard has counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from livetransfer import (
+    ColdTransfer,
+    Destination,
+    DestinationGuard,
+    DestinationNotAllowedError,
+    DestinationRefused,
+    Router,
+    RouteRequest,
+    TransferEvent,
+    TransferStatus,
+    WarmTransfer,
+)
+from livetransfer.guard import Count, Limits
+from livetransfer.outcome import Attempt
+from livetransfer.routing import Offer
+from livetransfer.testing import Human, simulate
+from tests.unit.transfers import rig
+
+ANN, BOB = "+15550100", "+15550101"
+
+
+class Taken:
+    """A lease that notes what it is told."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.notes: list[Any] = []
+
+    async def talking(self) -> None:
+        self.notes.append("talking")
+
+    async def release(self, status: TransferStatus, *, talked: bool = False) -> None:
+        self.notes.append((status.value, talked))
+
+    async def leave_talking(self) -> None:
+        self.notes.append("talks on")
+
+
+class Leased(Router):
+    def __init__(self, *leases: Taken, next_after: float = 0.0) -> None:
+        super().__init__({"sales": ANN})
+        self._leases, self._next_after = leases, next_after
+
+    def offer(self, request: RouteRequest, attempts: Sequence[Attempt]) -> Offer | None:
+        if attempts:
+            return None
+        people = tuple(Destination(lease.member) for lease in self._leases)
+        return Offer(people, leases=self._leases, ring_next_after=self._next_after)
+
+
+async def test_the_lease_of_one_who_takes_the_call_ends_with_it() -> None:
+    ann, bob = Taken(ANN), Taken(BOB)
+    humans = {ANN: Human.accepts(after=2), BOB: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer(Leased(ann, bob)).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(10)
+            assert ann.notes == ["talking"]
+            assert bob.notes == [("answered_elsewhere", False)]
+            call.caller.hang_up()
+            await asyncio.sleep(5)
+            assert ann.notes == ["talking", ("bridged", True)]
+
+
+async def test_where_nobody_sees_the_end_the_lease_ends_by_its_bound() -> None:
+    ann = Taken(ANN)
+    async with simulate(humans={ANN: Human.accepts(after=2)}) as call:
+        async with rig(call, WarmTransfer(Leased(ann), after="leave").run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(10)
+            assert ann.notes == ["talking", "talks on"]
+
+
+async def test_who_was_never_rung_is_given_back_too() -> None:
+    ann, bob = Taken(ANN), Taken(BOB)
+    async with simulate(humans={ANN: Human.accepts(after=2), BOB: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Leased(ann, bob, next_after=300)).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(5)
+            assert bob.notes == [("answered_elsewhere", False)]
+
+
+@pytest.mark.parametrize("how", ["cancel", "hang up"])
+async def test_every_end_gives_back(how: str) -> None:
+    ann, bob = Taken(ANN), Taken(BOB)
+    humans = {ANN: Human.no_answer(), BOB: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer(Leased(ann, bob, next_after=300)).run) as r:
+            running = asyncio.create_task(WarmTransfer(Leased(ann, bob)).run(r.session))
+            await asyncio.sleep(5)
+            if how == "cancel":
+                running.cancel()
+            else:
+                call.caller.hang_up()
+            await asyncio.wait({running})
+            await asyncio.sleep(3)
+            assert [len(lease.notes) for lease in (ann, bob)] == [1, 1]
+            if not running.cancelled():
+                assert running.result().status is TransferStatus.CALLER_LEFT
+
+
+class Full:
+    """Counters whose every limit is reached."""
+
+    async def count(self, entry: str, counts: Sequence[Count]) -> Count | None:
+        return counts[0]
+
+    async def amend(self, entry: str, key: str, amount: float) -> None:
+        raise AssertionError("nothing was counted")
+
+
+def test_what_the_guard_does_not_name_is_refused_before_anything_rings() -> None:
+    with pytest.raises(DestinationNotAllowedError):
+        WarmTransfer(ANN, guard=DestinationGuard(prefixes=["+49"]))
+
+
+@pytest.mark.parametrize("method", ["dial", "refer"])
+async def test_a_limit_that_is_reached_is_told_and_nothing_rings(method: Any) -> None:
+    told: list[TransferEvent] = []
+    guard = DestinationGuard(names=[ANN], limits=Limits(per_destination=1), counters=Full())
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        transfer = ColdTransfer(ANN, method=method, guard=guard, on_event=told.append)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.UNAVAILABLE
+            assert not call.human(ANN).rings
+            assert call.caller.referred_to is None
+            assert [event for event in told if isinstance(event, DestinationRefused)]
+            await asyncio.sleep(8)
+            assert call.caller.talks_to_ai
