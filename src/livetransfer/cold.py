@@ -17,7 +17,7 @@ from ._flow.endings import AttemptOver
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
 from ._flow.verbs import bridge, dial, refer
-from .control import BridgeMode
+from .control import BridgeMode, CallControl
 from .destination import Allowed, Destination, Method, check_headers
 from .errors import (
     CallControlError,
@@ -33,10 +33,14 @@ from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
 from .phases import Phase
 from .routing.router import Target
+from .status import TransferStatus
 
 __all__ = ["ColdTransfer"]
 
 logger = logging.getLogger("livetransfer")
+
+
+NO_PHONE = "the caller is not on a telephone, and only a telephone can be referred"
 
 
 class ColdTransfer(Transfer):
@@ -161,8 +165,9 @@ class ColdTransfer(Transfer):
 
         Raises:
             ConfigurationError: `context` has no room, or no trunk is set to dial through.
-            CallerNotFoundError: Nobody, or several, to transfer.
-            DestinationError: The router named nobody, or somebody who is not allowed.
+            CallerNotFoundError: Nobody to transfer; or several, of whom the session is linked to
+                none and ``caller=`` names none.
+            DestinationError: A department is unknown, or somebody in it is not allowed.
             TransferInProgressError: This call is being transferred already; that goes on.
 
         On cancellation a phone that rings is hung up, the caller is back with the AI within
@@ -176,6 +181,10 @@ class ColdTransfer(Transfer):
         if not self._headers:
             return destination
         return destination.but(headers={**self._headers, **destination.headers})
+
+    def _check_caller(self, control: CallControl) -> None:
+        if self._method == "refer" and control.caller.kind == "web":
+            raise ConfigurationError("method", "refer", f'{NO_PHONE}; use method="dial", or "auto"')
 
     def _dials(self, destination: Destination) -> bool:
         return "refer" not in self._plan(destination)
@@ -241,7 +250,12 @@ class _Cold:
     def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
         if len(attempt.offer.destinations) > 1:
             return ("dial",)  # the caller can be referred to one only
-        return self._transfer._plan(attempt.destination)
+        plan = self._transfer._plan(attempt.destination)
+        if attempt.call.control.caller.kind != "web" or plan[0] != "refer":
+            return plan
+        if len(plan) == 1:
+            raise AttemptOver(TransferStatus.FAILED, NO_PHONE)
+        return plan[1:]
 
     async def _refer(self, attempt: LiveAttempt) -> None:
         transfer, call, destination = self._transfer, attempt.call, attempt.destination

@@ -192,8 +192,9 @@ class WarmTransfer(Transfer):
 
         Raises:
             ConfigurationError: `context` has no room, or no trunk is set.
-            CallerNotFoundError: Nobody, or several, to transfer.
-            DestinationError: The router named nobody, or somebody who is not allowed.
+            CallerNotFoundError: Nobody to transfer; or several, of whom the session is linked to
+                none and ``caller=`` names none.
+            DestinationError: A department is unknown, or somebody in it is not allowed.
             TransferInProgressError: This call is being transferred already; that goes on.
 
         On cancellation the human is hung up, the caller is back with the AI within 0.5 s, and

@@ -16,7 +16,7 @@ from livetransfer import (
     UnknownDestinationError,
 )
 from livetransfer.destination import Method
-from livetransfer.testing import Human, Latency, Refer, simulate
+from livetransfer.testing import Human, Latency, Refer, Web, simulate
 
 from .transfers import rig
 
@@ -214,3 +214,19 @@ async def test_a_target_that_was_reached_is_confirmed() -> None:
         async with rig(call, ColdTransfer(ANN, method="refer").run) as r:
             r.ask()
             assert (await r.outcome()).confirmed is True
+
+
+async def test_a_caller_with_no_telephone_is_dialled_for_not_referred() -> None:
+    async with simulate(humans={ANN: Human.accepts()}, caller=Web()) as call:
+        async with rig(call, ColdTransfer(ANN).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            assert call.caller.referred_to is None
+
+
+async def test_a_refer_of_a_caller_with_no_telephone_is_refused_with_the_remedy() -> None:
+    async with simulate(caller=Web()) as call:
+        async with rig(call, ColdTransfer(ANN, method="refer").run) as r:
+            r.ask()
+            with pytest.raises(ConfigurationError, match="dial"):
+                await r.outcome()

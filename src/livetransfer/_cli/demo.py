@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -51,12 +51,16 @@ def demo(
     console = Console(no_color=no_color or None, highlight=False)
     console.print("[dim]setting up ...[/]", end="\r") if console.is_terminal else None
     # Imported here, because it takes a second and `livetransfer --help` should not.
-    from .files import write
+    from .files import check_folder, write
     from .rehearsal import rehearse
     from .scenario import SCENARIOS
     from .terminal import FANCY, play, signs_for
 
     logging.getLogger("livekit").setLevel(logging.ERROR)
+    try:
+        check_folder(out)
+    except OSError as error:
+        _unwritable(console, error)
     chosen = SCENARIOS[scenario.value]
     recording = rehearse(chosen)
     rule = "─" if signs_for(console) is FANCY else "-"
@@ -69,8 +73,7 @@ def demo(
     try:
         written = writing.result()
     except OSError as error:
-        console.print(f"\n[red]The files cannot be written:[/] {escape(str(error))}")
-        raise typer.Exit(1) from None
+        _unwritable(console, error)
     console.print(f"\n{escape(recording.told)}", soft_wrap=True)
     console.print()
     about = {
@@ -83,3 +86,8 @@ def demo(
         console.print(f"  [bold]{escape(str(path))}[/]  [dim]{about[path.name]}[/]", soft_wrap=True)
     others = ", ".join(name.value for name in ScenarioName if name is not scenario)
     console.print(f"\n[dim]Others: livetransfer demo --scenario {others}[/]", soft_wrap=True)
+
+
+def _unwritable(console: Console, error: OSError) -> NoReturn:
+    console.print(f"\n[red]The files cannot be written:[/] {escape(str(error))}")
+    raise typer.Exit(1) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -12,11 +13,22 @@ from .lines import RATE, Samples
 from .page import page
 from .recording import EARS, Recording
 
-__all__ = ["PAGE", "encoded", "write"]
+__all__ = ["PAGE", "check_folder", "encoded", "write"]
 
 PAGE = "timeline.html"
 SMALLNESS = 0.4
 """Of the embedded audio, 0 to 1: about 45 kbit/s."""
+
+
+def check_folder(folder: Path) -> None:
+    """Make `folder`, and see that files can be written into it.
+
+    Raises:
+        OSError: It cannot be made, or not be written into.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def write(recording: Recording, folder: Path) -> list[Path]:

@@ -149,6 +149,7 @@ class Transfer:
                 session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
             )
             try:
+                self._check_caller(control)
                 call = Call(
                     session=session,
                     control=control,
@@ -216,6 +217,9 @@ class Transfer:
             await ask("announce", lambda: self.announce(session), ANNOUNCEMENT_LIMIT)
         except CodeFailed as failed:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "the transfer goes on"))
+
+    def _check_caller(self, control: CallControl) -> None:
+        """Refuse what cannot be done with this caller, before anything is heard of it."""
 
     def _completed(self, destination: Destination) -> Destination:
         """Return `destination` with what the transfer's own options add to it."""
