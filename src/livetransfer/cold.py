@@ -269,7 +269,7 @@ class _Cold:
             referred = await refer(
                 attempt,
                 address,
-                headers=destination.headers,
+                headers=call.completed(destination).headers,
                 timeout=destination.ring_timeout or attempt.ring_timeout,
                 play_dialtone=dialtone,
             )

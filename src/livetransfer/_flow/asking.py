@@ -16,8 +16,6 @@ from .course import Course, ListCourse, Resolved, Ring, Routed
 
 __all__ = ["Asking"]
 
-Completed = Callable[[Destination], Destination]
-
 
 class Asking:
     """Makes the course of a run.
@@ -25,7 +23,6 @@ class Asking:
     Args:
         control: The call: what cannot be dialled on it is refused.
         permits: Raises a DestinationNotAllowedError for one that may not be dialled.
-        completed: Adds the transfer's own options to a destination.
         dials: Whether a destination has to be one that can be dialled.
         limit: Seconds that a router may take.
         ring: How several are rung.
@@ -37,14 +34,13 @@ class Asking:
         control: CallControl,
         *,
         permits: Callable[[Sequence[Destination]], None],
-        completed: Completed,
         dials: Callable[[Destination], bool],
         limit: float,
         ring: Ring,
         ring_next_after: float | None,
     ) -> None:
         self._control, self._permits = control, permits
-        self._completed, self._dials = completed, dials
+        self._dials = dials
         self._limit = limit
         self._ring: Ring = ring
         self._ring_next_after = ring_next_after
@@ -76,11 +72,10 @@ class Asking:
 
     def _checked(self, destinations: Sequence[Destination]) -> tuple[Destination, ...]:
         self._permits(destinations)
-        found = tuple(self._completed(destination) for destination in destinations)
-        for destination in found:
+        for destination in destinations:
             if self._dials(destination):
                 self._control.check(destination)
-        return found
+        return tuple(destinations)
 
     async def _resolve(self, router: Router, request: RouteRequest) -> Sequence[Destination]:
         found = await self._ask(lambda: router.resolve(request))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from livetransfer.control import CallControl
@@ -58,9 +58,12 @@ class Call:
         caller_grace: Seconds in which a caller who has left may come back; None: none for a
             phone, which cannot, and `WEB_GRACE` for others.
         guard: What is asked before every dial and REFER; None allows all.
+        trunk_id: The trunk that is dialled through, where a destination names none.
+        own: Adds the transfer's own options to a destination.
 
     Attributes:
         destination_guard: What is asked before every dial and REFER.
+        trunk_id: The trunk that is dialled through, where a destination names none.
         interrupts: What ends a step early.
         patience: How long the caller may be kept waiting.
         phases: Where the transfer is.
@@ -84,10 +87,13 @@ class Call:
         exit_key: str | None,
         caller_grace: float | None = None,
         guard: DestinationGuard | None = None,
+        trunk_id: str | None = None,
+        own: Callable[[Destination], Destination] = lambda destination: destination,
     ) -> None:
         if caller_grace is None:
             caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
-        self.destination_guard = guard
+        self.destination_guard, self.trunk_id = guard, trunk_id
+        self._own = own
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
         self.patience = Patience(max_hold)
@@ -130,9 +136,9 @@ class Call:
         self.emit(HoldMusicProblem(self.at, reason))
 
     def completed(self, destination: Destination) -> Destination:
-        """Return `destination` with what this call adds: the caller's number, the summary."""
+        """Return `destination` as it is dialled, with what the transfer and this call add."""
         return completed(
-            destination, caller_number=self.control.caller_number, summary=self.summary
+            self._own(destination), caller_number=self.control.caller_number, summary=self.summary
         )
 
     # -- the caller ------------------------------------------------------------------------

@@ -159,6 +159,8 @@ class Transfer:
                     exit_key=self._exit_key,
                     caller_grace=self._caller_grace,
                     guard=self._guard,
+                    trunk_id=self._trunk_id,
+                    own=self._completed,
                 )
                 course = self._asking(control).course(self._targets, lambda: self._request(call))
             except BaseException:
@@ -185,7 +187,6 @@ class Transfer:
         return Asking(
             control,
             permits=self._permits,
-            completed=self._completed,
             dials=self._dials,
             limit=self._route_timeout,
             ring=self._ring,

@@ -159,7 +159,11 @@ async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Dest
         admission = await attempt.guard(
             ask(
                 "guard",
-                lambda: asked.admit(destination, caller=call.control.caller.identity),
+                lambda: asked.admit(
+                    destination,
+                    caller=call.control.caller_number,
+                    trunk_id=destination.trunk_id or call.trunk_id,
+                ),
                 GUARD_LIMIT,
                 passes=(DestinationNotAllowedError,),
             ),

@@ -142,3 +142,15 @@ async def test_a_limit_that_is_reached_is_told_and_nothing_rings(method: Any) ->
             assert [event for event in told if isinstance(event, DestinationRefused)]
             await asyncio.sleep(8)
             assert call.caller.talks_to_ai
+
+
+async def test_what_the_transfer_itself_adds_is_not_asked_of_the_guard() -> None:
+    guard = DestinationGuard(countries=["US"])
+    number = "+12025550123"
+    async with simulate(humans={number: Human.accepts()}) as call:
+        transfer = ColdTransfer(number, method="dial", guard=guard, headers={"X-Case": "4711"})
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            dialled = next(verb for verb in call.controls[0].calls if verb.name == "dial")
+            assert dialled.args["destination"].headers == {"X-Case": "4711"}
