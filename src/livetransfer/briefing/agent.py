@@ -236,6 +236,8 @@ class BriefingAgent(Agent):
         try:
             said = await self._greet()
             if said is not None:
+                if self._repeating is not None:
+                    self._repeating.stop()
                 self._repeating = Repeating(self.session, said, self._say_again)
         except RuntimeError as error:
             logger.warning("the greeting could not be spoken", exc_info=True)

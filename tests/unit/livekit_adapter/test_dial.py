@@ -18,6 +18,8 @@ from livetransfer.status import TransferStatus as S
 
 from .livekit_fakes import fake_call
 
+pytestmark = pytest.mark.usefixtures("clock")  # no test waits for the machine
+
 LOST = ServerError("deadline_exceeded", "request timed out", status=408)
 BUSY = SipCallError("unavailable", "", status=503, metadata={"sip_status_code": "486"})
 

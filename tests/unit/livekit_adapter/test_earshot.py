@@ -17,6 +17,8 @@ from livetransfer.destination import Destination
 
 from .livekit_fakes import FakeRoom, fake_call
 
+pytestmark = pytest.mark.usefixtures("clock")  # no test waits for the machine
+
 HUMAN = Leg("human", Destination("+4930123456", "sales"))
 
 

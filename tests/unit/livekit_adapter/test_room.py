@@ -30,6 +30,8 @@ from .livekit_fakes import FakeRoom, FakeWire, fake_call
 
 # Our own tracks.
 
+pytestmark = pytest.mark.usefixtures("clock")  # no test waits for the machine
+
 
 def track(sid: str) -> Any:
     return SimpleNamespace(sid=sid)

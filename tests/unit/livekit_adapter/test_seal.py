@@ -15,6 +15,8 @@ from livetransfer.errors import SealFailed
 
 from .livekit_fakes import fake_call
 
+pytestmark = pytest.mark.usefixtures("clock")  # no test waits for the machine
+
 BROKEN = ServerError("internal", "no", status=500)
 
 
