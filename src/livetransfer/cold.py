@@ -226,6 +226,9 @@ class _Cold:
     def __init__(self, transfer: ColdTransfer) -> None:
         self._transfer = transfer
 
+    def prepare(self, attempt: LiveAttempt) -> None:
+        """There is nothing to get ready."""
+
     async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
         """Refer the caller to one destination, or dial the phones of the offer and bridge one."""
         call = attempt.call

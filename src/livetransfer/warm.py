@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -219,7 +220,17 @@ class _Warm:
         self._writing = asyncio.Lock()
         self._loose = False
         self._held: asyncio.Task[None] | None = None
+        self._ahead: dict[HumanLeg, tuple[BriefingLine, asyncio.Task[None]]] = {}
         self._introduction = Introduction(transfer._introduction)
+
+    def prepare(self, attempt: LiveAttempt) -> None:
+        """Write the summary and open the lines: a phone may be answered at once."""
+        offer = attempt.offer
+        together = len(offer.destinations) if offer.ring_next_after == 0 else 1
+        for index in range(together):
+            human = attempt.leg_ahead(index)
+            with contextlib.suppress(AttemptOver):  # told, and tried again, when it is dialled
+                self._ahead[human] = self._line(attempt, human)
 
     async def attempt(self, attempt: LiveAttempt) -> BridgeMode:
         """Dial and brief the phones of one offer; bridge the first who accepts."""
@@ -230,9 +241,6 @@ class _Warm:
             await attempt.guard(call.hold())
         elif not call.attempts:
             await attempt.guard(self._session.keep_talking(MEANWHILE))
-        if not self._loose:
-            self._loose = True
-            call.loose_ends.push("summary and introduction", self.aclose)
         human = await attempt.race(partial(self._phone, attempt))
         human.hush()
         if self._held is not None:
@@ -243,7 +251,8 @@ class _Warm:
 
     async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Dial and brief one human; return when he has accepted."""
-        line, ready = self._line(attempt, human)
+        ahead = self._ahead.pop(human, None)
+        line, ready = self._line(attempt, human) if ahead is None else ahead
         await dial(attempt, human)
         line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
         attempt.has_come_to(human, Phase.BRIEFING)
@@ -261,6 +270,9 @@ class _Warm:
         self, attempt: LiveAttempt, human: HumanLeg
     ) -> tuple[BriefingLine, asyncio.Task[None]]:
         """Return a line with a briefing agent of its own, and what gets it ready."""
+        if not self._loose:
+            self._loose = True
+            attempt.call.loose_ends.push("summary and introduction", self.aclose)
         agent = self._new_agent(attempt)
         agent.tell_problems_to(partial(_tell, attempt.call))
         line = BriefingLine(attempt.call, human, agent)

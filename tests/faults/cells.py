@@ -176,7 +176,7 @@ EXPECTED: dict[str, tuple[tuple[str, str] | None, ...]] = {
     ),
     "RPC answers late": _row(*[_BRIDGED] * 6, _ENDED, _REFERRED),
     # A human who asks something gets no answer, and the briefing breaks down.
-    "TTS fails": _row(_FAILED, _FAILED, *[_BRIDGED] * 5, _REFERRED),
+    "TTS fails": _row(_BRIDGED, _FAILED, *[_BRIDGED] * 5, _REFERRED),
     "LLM fails": _GOES_ON,
     # Before the hold it is the caller's own session that gives up; then it is the briefing's.
     "STT fails": _row(_CLOSED, _BRIDGED, *[_FAILED] * 3, *[_BRIDGED] * 2, _REFERRED),

@@ -50,6 +50,7 @@ class LiveAttempt:
         self.call, self.offer = call, offer
         self.ring_timeout = offer.ring_timeout or ring_timeout
         self.legs: list[HumanLeg] = []
+        self._ahead: dict[int, HumanLeg] = {}
         self.confirmed: bool | None = None
         self.teardown = Teardown()
         self.teardown.push("leases", self._release_others)
@@ -62,9 +63,11 @@ class LiveAttempt:
 
     # -- its legs --------------------------------------------------------------------------
 
-    def new_leg(self, index: int = 0) -> HumanLeg:
-        """Return a leg for a destination of the offer: an identity that was never used before."""
-        self.call.patience.dialled()
+    def leg_ahead(self, index: int) -> HumanLeg:
+        """Return the leg of a destination of the offer that is about to be rung.
+
+        Its identity was never used before, and something may be opened for it already.
+        """
         destination = self.offer.destinations[index]
         human = HumanLeg(
             Leg(f"human-{uuid.uuid4().hex[:12]}", destination),
@@ -72,10 +75,17 @@ class LiveAttempt:
             asyncio.get_running_loop().create_future(),
             account=Account(self.offer.leases[index] if self.offer.leases else None),
         )
-        settles = human.teardown.push("account", human.settle)
-        human.keep = settles
-        self.legs.append(human)
+        human.keep = human.teardown.push("account", human.settle)
         self.teardown.push("leg", human.teardown.run)
+        self._ahead[index] = human
+        return human
+
+    def new_leg(self, index: int) -> HumanLeg:
+        """Return the leg of a destination of the offer, which is rung now."""
+        self.call.patience.dialled()
+        human = self._ahead.pop(index, None) or self.leg_ahead(index)
+        self._ahead.pop(index, None)
+        self.legs.append(human)
         return human
 
     def on_event(self, event: ControlEvent) -> None:
@@ -228,6 +238,9 @@ class LiveAttempt:
 
 class TransferProtocol(Protocol):
     """What makes a warm transfer warm and a cold one cold."""
+
+    def prepare(self, attempt: LiveAttempt) -> None:
+        """Begin to get ready for an attempt, while the caller hears the announcement."""
 
     async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
         """Hand the caller to somebody of the offer; None when the caller was referred away.

@@ -85,6 +85,7 @@ class Attempts:
         self._max_attempts, self._holds = max_attempts, holds
         self._made = 0
         self._tries: Counter[object] = Counter()
+        self._ahead: LiveAttempt | None = None
         self.live: LiveAttempt | None = None
         self.closing: asyncio.Task[None] | None = None
 
@@ -92,6 +93,18 @@ class Attempts:
         """Look at an event of a leg."""
         if self.live is not None:
             self.live.on_event(event)
+
+    def prepare(self) -> None:
+        """Begin to get ready for the first attempt, where it is known whom it is for."""
+        offer = self._course.first
+        if offer is not None and self._holds:
+            self._ahead = self._new(offer)
+            self._protocol.prepare(self._ahead)
+
+    def _new(self, offer: Offer) -> LiveAttempt:
+        live = LiveAttempt(self._call, offer, self._ring_timeout)
+        self._call.teardown.push("attempt", live.teardown.run)
+        return live
 
     async def run(self) -> tuple[BridgeMode | None, Attempt]:
         """Make attempts; return how the caller was joined, None where he was referred away.
@@ -130,9 +143,10 @@ class Attempts:
     async def _attempt(self, offer: Offer) -> tuple[tuple[BridgeMode | None] | None, Attempt]:
         """Make one attempt; return whether it has succeeded, and what is written down."""
         call = self._call
-        live = self.live = LiveAttempt(call, offer, self._ring_timeout)
+        ahead, self._ahead = self._ahead, None
+        live = ahead if ahead is not None and ahead.offer is offer else self._new(offer)
+        self.live = live
         call.destination = live.destination
-        call.teardown.push("attempt", live.teardown.run)
         key = self._course.key(offer)
         self._tries[key] += 1
         tries, remaining = self._tries[key], self._course.remaining

@@ -24,6 +24,10 @@ class Course(Protocol):
     def remaining(self) -> int:
         """How many offers are left, as far as it is known; 1 where there may be more."""
 
+    @property
+    def first(self) -> Offer | None:
+        """The first offer, where it is known before anybody is asked."""
+
     def key(self, offer: Offer) -> object:
         """Return what is the same for offers whose attempts are counted as tries of one."""
 
@@ -66,6 +70,11 @@ class ListCourse:
         """How many offers have not been made yet."""
         return max(0, len(self._offers) - self._index - 1)
 
+    @property
+    def first(self) -> Offer | None:
+        """The first offer."""
+        return self._offers[0]
+
     def key(self, offer: Offer) -> object:
         """Return the place in the list: somebody may stand in it twice."""
         return self._index
@@ -106,6 +115,11 @@ class Resolved:
         self._found: ListCourse | None = None
 
     @property
+    def first(self) -> Offer | None:
+        """None: the router has not been asked."""
+        return None
+
+    @property
     def remaining(self) -> int:
         """How many offers have not been made yet."""
         return 0 if self._found is None else self._found.remaining
@@ -139,6 +153,11 @@ class Routed:
 
     def __init__(self, ask: Callable[[Sequence[Attempt]], Awaitable[Offer | Wait | None]]) -> None:
         self._ask = ask
+
+    @property
+    def first(self) -> Offer | None:
+        """None: the router has not been asked."""
+        return None
 
     def key(self, offer: Offer) -> object:
         """Return who is rung."""

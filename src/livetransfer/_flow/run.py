@@ -129,6 +129,7 @@ class Run:
         try:
             call.phases.move(Phase.ANNOUNCING)
             call.hold_line.prepare()
+            self._attempts.prepare()
             await call.guard(_awaiting(self._announce()))
             mode, attempt = await self._attempts.run()
             return self._handed_over(mode, attempt)
