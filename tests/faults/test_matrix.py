@@ -43,7 +43,7 @@ async def test_cell(cell: Cell) -> None:
 def test_the_tables_in_the_docs() -> None:
     tables.check("bounds", tables.bounds())
     if len(RESULTS) < len(cells()):
-        pytest.skip("the table of the matrix needs all of its cells")
+        pytest.skip("the table of the matrix needs all of its cells: --dist loadfile")
     tables.check("matrix", tables.matrix(RESULTS))
 
 

@@ -259,7 +259,7 @@ async def test_the_callers_hang_up_ends_it_at_once(where: str) -> None:
 
 def test_the_table_in_the_docs() -> None:
     if len(RESULTS) != len(SEAMS) * len(BEHAVIOURS):
-        pytest.skip("the table of the seams needs all of its cells")
+        pytest.skip("the table of the seams needs all of its cells: --dist loadfile")
     lines = [
         "| | " + " | ".join(BEHAVIOURS) + " |",
         "|---" * (len(BEHAVIOURS) + 1) + "|",

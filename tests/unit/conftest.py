@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -10,6 +11,16 @@ from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 
 from .hold.hold_kit import CAPACITIES
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Put back the levels that a command line sets: the next test of this process has logs."""
+    loggers = [logging.getLogger(name) for name in ("livekit", "livetransfer")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture
