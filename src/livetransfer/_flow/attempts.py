@@ -40,6 +40,12 @@ logger = logging.getLogger("livetransfer")
 SOON = 0.3
 """Seconds that a router may take before the caller is put on hold for it."""
 
+SOONEST = 0.2
+"""Seconds between two times that a router is asked for a caller who waits, at least."""
+
+UNWATCHED = 2.0
+"""Seconds between them where a place does not tell that it has changed."""
+
 LEAVE_LIMIT = 2.0
 """Seconds that giving up a place in a queue may take."""
 
@@ -192,8 +198,7 @@ class Attempts:
             while True:
                 found = await self._found(again=again)
                 if isinstance(found, Offer):
-                    if wait is not None:
-                        wait = None  # who made the offer has taken the place back
+                    wait = None  # who made the offer has taken the place back
                     return found
                 if found is None:
                     raise AttemptOver(TransferStatus.UNAVAILABLE, "nobody is available")
@@ -286,7 +291,15 @@ async def _result(task: asyncio.Future[Offer | Wait | None]) -> Offer | Wait | N
 
 
 async def _changed(wait: Wait) -> None:
-    await wait.place.changed()
+    """Return when the router is to be asked again: not at once, and also where a place fails."""
+    loop = asyncio.get_running_loop()
+    again = loop.time() + SOONEST
+    try:
+        await wait.place.changed()
+    except Exception:
+        logger.warning("a place in a queue could not be watched; its router is asked now and then")
+        again = loop.time() + UNWATCHED
+    await asyncio.sleep(max(0.0, again - loop.time()))
 
 
 async def _leave(wait: Wait) -> None:

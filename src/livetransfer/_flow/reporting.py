@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from livetransfer.outcome import Attempt, TransferOutcome
+from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt
 from .call import Call
@@ -52,9 +53,10 @@ def record(
         call.attempts.append(whole)
         return whole
     call.attempts.extend(phones)
-    decisive = phones[live.legs.index(live.deciding())] if over.status != "bridged" else None
-    if decisive is None:
-        decisive = next(p for p in phones if p.status is over.status)
+    if over.status is TransferStatus.BRIDGED:
+        decisive = next(phone for phone in phones if phone.status is over.status)
+    else:
+        decisive = phones[live.legs.index(live.deciding())]
     return Attempt(
         decisive.destination,
         over.status,

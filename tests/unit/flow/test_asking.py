@@ -243,3 +243,32 @@ async def test_the_exit_key_leaves_the_queue() -> None:
             assert (await r.outcome()).status is TransferStatus.CANCELLED
             await asyncio.sleep(1)
             assert place.left == 1
+
+
+class Restless:
+    """A place that always says that it has changed, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    async def changed(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    async def leave(self) -> None:
+        raise ConnectionError("the store is gone")
+
+
+@pytest.mark.parametrize("error", [None, ConnectionError("gone")], ids=["restless", "fails"])
+async def test_a_place_that_does_not_wait_does_not_turn_the_loop_and_ends_in_time(
+    error: Exception | None,
+) -> None:
+    place = Restless(error)
+    async with simulate() as call:
+        router = Offers(*[Wait(place, "sales", 1, max_wait=30)] * 500)
+        async with rig(call, WarmTransfer(router).run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.UNAVAILABLE
+            assert len(router.seen) < 160
+            assert outcome.timings["waiting"] == pytest.approx(30, abs=1)
