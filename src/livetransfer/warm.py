@@ -2,66 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Literal
 
 from ._checks import check_choice, check_seconds, check_text
 from ._flow.adapter import Bridge
 from ._flow.after import After
-from ._flow.attempt import LiveAttempt
-from ._flow.briefing_line import BriefingLine
-from ._flow.call import Call
-from ._flow.caller_session import CallerSession, Context
+from ._flow.caller_session import Context
 from ._flow.course import Ring
-from ._flow.endings import AttemptOver
-from ._flow.introduction import Introduction
-from ._flow.leg import HumanLeg
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
-from ._flow.verbs import awaiting, bridge, dial
-from ._tasks import keep
-from ._user_code import CodeFailed, ask, ask_now
-from .briefing import BriefingAgent, BriefingRequest, Verdict
-from .briefing.summary import transcript
-from .control import BridgeMode
-from .destination import Allowed, Destination
-from .errors import CallControlError, ConfigurationError
-from .events import HookFailed, TransferEvent
+from ._flow.warm_protocol import WarmOptions, WarmProtocol, WhileRinging
+from .briefing import BriefingAgent, Verdict
+from .destination import Allowed
+from .errors import ConfigurationError
+from .events import TransferEvent
 from .fallback.policy import Fallback
 from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .phases import Phase
 from .routing.router import Target
-from .status import TransferStatus
 
 __all__ = ["WarmTransfer"]
 
 logger = logging.getLogger("livetransfer")
-
-WhileRinging = Literal["music", "conversation"]
-
-MEANWHILE = (
-    "A colleague is being called. Go on talking with the caller meanwhile: say that it may take a "
-    "moment, and ask for what the colleague will need to know. Do not transfer again."
-)
-"""What the LLM is told when the phone rings and it goes on talking."""
-
-NO_LIMIT = 24 * 3600.0
-"""Seconds for what has a bound of its own: ``briefing_timeout``."""
-
-READY_LIMIT = 5.0
-"""Seconds, from the answer, until the briefing's line has to be there."""
-
-_VERDICTS = {
-    "declined": TransferStatus.DECLINED,
-    "voicemail": TransferStatus.VOICEMAIL,
-    "failed": TransferStatus.FAILED,
-}
 
 
 class WarmTransfer(Transfer):
@@ -203,206 +167,21 @@ class WarmTransfer(Transfer):
         """
         return await self._run(
             context,
-            lambda session: _Warm(self, session),
+            lambda session: WarmProtocol(
+                WarmOptions(
+                    instructions=self._instructions,
+                    introduction=self._introduction,
+                    briefing_timeout=self._briefing_timeout,
+                    new_briefing=self._briefing,
+                    brief=self.brief,
+                    while_ringing=self._while_ringing,
+                ),
+                session,
+            ),
             talking=self._while_ringing == "conversation",
         )
 
     __call__ = run
-
-
-class _Warm:
-    """The warm protocol of one run."""
-
-    def __init__(self, transfer: WarmTransfer, session: CallerSession) -> None:
-        self._transfer, self._session = transfer, session
-        self._summary: asyncio.Future[str] | None = None
-        self._about: list[str] = []
-        self._writing = asyncio.Lock()
-        self._loose = False
-        self._held: asyncio.Task[None] | None = None
-        self._ahead: dict[HumanLeg, tuple[BriefingLine, asyncio.Task[None]]] = {}
-        self._introduction = Introduction(transfer._introduction)
-
-    def prepare(self, attempt: LiveAttempt) -> None:
-        """Write the summary and open the lines: a phone may be answered at once."""
-        offer = attempt.offer
-        together = len(offer.destinations) if offer.ring_next_after == 0 else 1
-        for index in range(together):
-            human = attempt.leg_ahead(index)
-            with contextlib.suppress(AttemptOver):  # told, and tried again, when it is dialled
-                self._ahead[human] = self._line(attempt, human)
-
-    async def attempt(self, attempt: LiveAttempt) -> BridgeMode:
-        """Dial and brief the phones of one offer; bridge the first who accepts."""
-        call = attempt.call
-        self._held = None
-        if self._transfer._while_ringing == "music" or call.on_hold:
-            call.holding()
-            await attempt.guard(call.hold())
-        elif not call.attempts:
-            await attempt.guard(self._session.keep_talking(MEANWHILE))
-        human = await attempt.race(partial(self._phone, attempt))
-        human.hush()
-        if self._held is not None:
-            await attempt.guard(awaiting(asyncio.shield(self._held)), human=human)
-        mode = await bridge(attempt, human)
-        await self._introduction.speak(attempt, human)
-        return mode
-
-    async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
-        """Dial and brief one human; return when he has accepted."""
-        ahead = self._ahead.pop(human, None)
-        line, ready = self._line(attempt, human) if ahead is None else ahead
-        await dial(attempt, human)
-        line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
-        attempt.has_come_to(human, Phase.BRIEFING)
-        human.say_farewell, human.hush = line.farewell, line.hush
-        try:
-            verdict = await self._brief(attempt, human, line, ready)
-        except AttemptOver:
-            self._nobody_else_answered(attempt, human)
-            raise
-        if verdict.kind != "accepted":
-            words = verdict.reason if verdict.kind == "declined" else None
-            raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason, words=words)
-
-    def _line(
-        self, attempt: LiveAttempt, human: HumanLeg
-    ) -> tuple[BriefingLine, asyncio.Task[None]]:
-        """Return a line with a briefing agent of its own, and what gets it ready."""
-        if not self._loose:
-            self._loose = True
-            attempt.call.loose_ends.push("summary and introduction", self.aclose)
-        agent = self._new_agent(attempt)
-        agent.tell_problems_to(partial(_tell, attempt.call))
-        line = BriefingLine(attempt.call, human, agent)
-        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
-        # Nobody's phone has to ring on for a briefing that there cannot be.
-        ready.add_done_callback(partial(_unprepared, human))
-        human.teardown.push("briefing line", lambda: line.aclose(ready))
-        return line, ready
-
-    def _new_agent(self, attempt: LiveAttempt) -> BriefingAgent:
-        try:
-            agent = ask_now("briefing", self._transfer._briefing)
-            if not isinstance(agent, BriefingAgent):
-                raise CodeFailed("briefing", f"made a {type(agent).__name__}, not a BriefingAgent")
-        except CodeFailed as failed:
-            _tell(attempt.call, failed, "the phone is not rung")
-            raise AttemptOver(TransferStatus.FAILED, f"no briefing could be made: {failed}") from (
-                failed.__cause__ or failed
-            )
-        return agent
-
-    async def _hold_at_the_answer(
-        self,
-        attempt: LiveAttempt,
-        human: HumanLeg,
-        line: BriefingLine,
-        ready: asyncio.Task[None],
-    ) -> tuple[BriefingLine, asyncio.Task[None]]:
-        """After a conversation while it rang: brief on all of it, and put the caller on hold.
-
-        Returns the line to brief on: a new one where the model takes no new instructions.
-        """
-        call = attempt.call
-        if self._transfer._while_ringing != "conversation":
-            return line, ready
-        if call.on_hold and self._held is None:
-            return line, ready
-        if self._held is None:
-            call.holding()
-            self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
-            held = self._held
-            attempt.teardown.push("hold", lambda: _cancelled(held))
-        conversation = self._session.session.history.copy()
-        try:
-            renewed = await line.agent.renew(conversation)
-        except Exception:
-            logger.info("the briefing's model takes no new instructions; it begins afresh")
-            await attempt.guard(line.aclose(ready), human=human, limit=READY_LIMIT)
-            return self._line(attempt, human)
-        if renewed is not None:
-            if self._summary is not None:
-                self._summary.cancel()
-            self._summary, self._about = renewed, transcript(conversation)
-            renewed.add_done_callback(call.tell_summary)
-        return line, ready
-
-    def _nobody_else_answered(self, attempt: LiveAttempt, human: HumanLeg) -> None:
-        """Leave a caller with the AI who has not been put on hold yet, before any farewell."""
-        others = [one for one in attempt.legs if one is not human and one.over is None]
-        if self._held is not None and not any(one.answered for one in others):
-            self._held.cancel()
-
-    async def _prepare(self, call: Call, line: BriefingLine, destination: Destination) -> None:
-        """While it rings: write the summary, synthesise its first words, open the line."""
-        agent = line.agent
-        transfer, session = self._transfer, self._session
-        self._introduction.prepare(session.tts)
-        async with self._writing:
-            conversation = session.session.history.copy()
-            said = transcript(conversation)
-            if self._summary is not None and said != self._about:
-                self._summary.cancel()
-                self._summary = None
-            self._about = said
-            written = self._summary is not None
-            self._summary = await agent.prepare(
-                BriefingRequest(
-                    destination,
-                    conversation,
-                    transfer._instructions,
-                    call.control.caller.identity,
-                ),
-                llm=session.llm,
-                tts=session.tts,
-                summary=self._summary,
-            )
-            if not written:
-                self._summary.add_done_callback(call.tell_summary)
-        await line.open(session)
-
-    async def _brief(
-        self,
-        attempt: LiveAttempt,
-        human: HumanLeg,
-        line: BriefingLine,
-        ready: asyncio.Task[None],
-    ) -> Verdict:
-        agent, seconds = line.agent, self._transfer._briefing_timeout
-        human.on_key = agent.on_key
-        late = AttemptOver(
-            TransferStatus.TIMED_OUT, f"the human did not decide within {seconds:g} s"
-        )
-        try:
-            return await attempt.guard(
-                self._conversation(line, ready), human=human, limit=seconds, late=late
-            )
-        except CallControlError as error:
-            raise AttemptOver.by(error) from error
-        except CodeFailed as failed:
-            _tell(attempt.call, failed, "the phone is hung up")
-            raise AttemptOver(TransferStatus.FAILED, str(failed)) from failed.__cause__
-        finally:
-            human.on_key = None
-
-    async def _conversation(self, line: BriefingLine, ready: asyncio.Task[None]) -> Verdict:
-        line.agent.human_answered()
-        done, _ = await asyncio.wait({ready}, timeout=READY_LIMIT)
-        if not done:
-            return Verdict("failed", f"the line for the briefing took over {READY_LIMIT:g} s")
-        ready.result()
-        verdict = await ask("brief", lambda: self._transfer.brief(line.agent), NO_LIMIT)
-        if not isinstance(verdict, Verdict):
-            raise CodeFailed("brief", f"returned a {type(verdict).__name__}, not a Verdict")
-        return verdict
-
-    async def aclose(self) -> None:
-        """Stop writing and synthesising what nobody will hear any more."""
-        if self._summary is not None:
-            self._summary.cancel()
-        await self._introduction.aclose()
 
 
 def _factory(
@@ -415,23 +194,3 @@ def _factory(
     if callable(briefing):
         return briefing
     raise ConfigurationError("briefing", briefing, "pass a BriefingAgent, or a factory of them")
-
-
-def _unprepared(human: HumanLeg, ready: asyncio.Task[None]) -> None:
-    if ready.cancelled() or (error := ready.exception()) is None:
-        return
-    if isinstance(error, CallControlError):
-        over = AttemptOver.by(error)
-    else:
-        over = AttemptOver(TransferStatus.FAILED, f"the briefing could not be made: {error}")
-    over.__cause__ = error
-    human.breaks(over)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
-
-
-def _tell(call: Call, failed: CodeFailed, instead: str) -> None:
-    call.emit(HookFailed(call.at, failed.hook, failed.reason, instead))

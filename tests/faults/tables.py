@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from livetransfer import warm
 from livetransfer._flow import (
     after,
     briefing_line,
@@ -18,6 +17,7 @@ from livetransfer._flow import (
     leg,
     teardown,
     verbs,
+    warm_protocol,
 )
 from livetransfer.briefing import summary
 
@@ -70,7 +70,7 @@ def bounds() -> str:
         ("waiting for the music before the phone is dialled without it", hold_line.OPEN_LIMIT),
         ("a dial, beyond `ring_timeout`, until it has said what became of it", verbs.DIAL_SLACK),
         ("the answer → the leg is ready to be talked to", leg.ANSWER_LIMIT),
-        ("the answer → the line for the briefing is there", warm.READY_LIMIT),
+        ("the answer → the line for the briefing is there", warm_protocol.READY_LIMIT),
         ("writing the summary, before a plain one is used", summary.SUMMARY_LIMIT),
         ("a last sentence to the human", briefing_line.FAREWELL_LIMIT),
         (
