@@ -78,3 +78,13 @@ async def test_a_model_that_takes_no_new_instructions_begins_afresh_with_the_rig
             assert len(call.controls[0].conversations) == 2
             heard = call.human(ANN).heard("briefing")
             assert "caller on the line" in " ".join(words.text for words in heard)
+
+
+async def test_without_a_model_only_the_keys_decide() -> None:
+    human = Human(ring=1, script=[Wait(12), Say("Yes, put them through."), Wait(6), Press("1")])
+    async with simulate(humans={ANN: human}) as call:
+        async with rig(call, WarmTransfer(ANN, briefing=BriefingAgent(llm=None)).run) as r:
+            r.ask()
+            await asyncio.sleep(18)
+            assert not r.agent.results  # said is not pressed
+            assert (await r.outcome()).bridged
