@@ -217,6 +217,21 @@ class Destination:
             values["kind"] = "auto"
         return Destination(**values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        if self.sip_connection is not None:
+            # The class says that it lives in a module which cannot be imported.
+            state["sip_connection"] = self.sip_connection.SerializeToString()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["sip_connection"] is not None:
+            from livekit.protocol.sip import SIPOutboundConfig
+
+            found = SIPOutboundConfig.FromString(state["sip_connection"])
+            state = state | {"sip_connection": found}
+        self.__dict__.update(state)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: the fields that are set; of a `sip_connection`, its host."""
         found: dict[str, Any] = {}
