@@ -2,29 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
+from .answer_class import AnswerClass
+from .control import BridgeMode
 from .destination import Destination
+from .legs import LegKind
 from .outcome import Attempt, CallEnd, TransferOutcome
 from .phases import Phase
+from .status import TransferStatus
 
 __all__ = [
     "AttemptEnded",
+    "BriefingEnded",
     "CallEnded",
+    "ComfortHeard",
     "DestinationRefused",
+    "FallbackDecided",
+    "HoldEnded",
     "HoldMusicProblem",
+    "HoldStarted",
     "HookFailed",
     "OfferMade",
     "Phase",
     "PhaseChanged",
+    "PhoneAnswered",
+    "PhoneClassified",
+    "PhoneDialled",
+    "PhoneEnded",
+    "PhoneJoined",
+    "PhoneRang",
+    "Said",
     "SummaryWritten",
     "TransferEnded",
     "TransferEvent",
+    "TransferStarted",
     "WaitingInQueue",
     "to_dict",
 ]
+
+FallbackAction = Literal["next", "retry", "return_to_agent", "hang_up"]
+
+
+@dataclass(frozen=True)
+class TransferStarted:
+    """A transfer has begun; the first event of every run.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        kind: Whether the human is briefed (``"warm"``) or not (``"cold"``).
+        caller: The identity of the caller's leg.
+        caller_kind: How the caller is connected.
+        caller_number: The caller's number, where the network told it.
+        caller_call_id: The SIP Call-ID of the caller's leg, where it is known.
+        room: The name of the room, where there is one.
+        department: The department that was asked for.
+    """
+
+    at: float
+    kind: Literal["warm", "cold"]
+    caller: str
+    caller_kind: LegKind = "phone"
+    caller_number: str | None = None
+    caller_call_id: str | None = None
+    room: str | None = None
+    department: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +141,180 @@ class OfferMade:
     Attributes:
         destinations: Whom; several ring together.
         queue: The queue that the offer was made for, where there is one.
+        members: Who is taken for it, one for each destination, where members are.
     """
 
     at: float
     destinations: tuple[Destination, ...]
     queue: str | None = None
+    members: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class PhoneDialled:
+    """A phone is dialled; it does not ring yet.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        identity: Of its leg; all that is told of one phone has the same.
+        destination: Whom it is for.
+    """
+
+    at: float
+    identity: str
+    destination: Destination
+
+
+@dataclass(frozen=True)
+class PhoneRang:
+    """A phone has begun to ring."""
+
+    at: float
+    identity: str
+
+
+@dataclass(frozen=True)
+class PhoneAnswered:
+    """A phone was answered, by whomever or whatever.
+
+    Attributes:
+        call_id: The SIP Call-ID of its leg, where it is known.
+    """
+
+    at: float
+    identity: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True)
+class PhoneClassified:
+    """It was heard what has answered a phone; told again when that turns out to be another."""
+
+    at: float
+    identity: str
+    answered_by: AnswerClass
+
+
+@dataclass(frozen=True)
+class PhoneJoined:
+    """The human at a phone was joined with the caller.
+
+    Attributes:
+        mode: How.
+    """
+
+    at: float
+    identity: str
+    mode: BridgeMode
+
+
+@dataclass(frozen=True)
+class PhoneEnded:
+    """A phone is over without having been joined.
+
+    Attributes:
+        status: What became of it.
+        sip_code: The final SIP response code, where there was one.
+        sip_reason: Its reason phrase.
+        reason: More words, for people.
+    """
+
+    at: float
+    identity: str
+    status: TransferStatus
+    sip_code: int | None = None
+    sip_reason: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence of a briefing.
+
+    Attributes:
+        at: Seconds since `run()` was called, when it was said.
+        by: Who said it.
+        text: The words.
+    """
+
+    at: float
+    by: Literal["ai", "human"]
+    text: str
+
+
+@dataclass(frozen=True)
+class BriefingEnded:
+    """The briefing of one human is over.
+
+    Attributes:
+        identity: Of the human's leg.
+        verdict: ``"accepted"``, ``"declined"``, ``"voicemail"`` or ``"failed"``; None where
+            something else has ended it.
+        said: What was said, in its order.
+        usage: What its session has used, one entry for each model, as livekit-agents counts it.
+    """
+
+    at: float
+    identity: str
+    verdict: str | None = None
+    said: tuple[Said, ...] = ()
+    usage: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class FallbackDecided:
+    """The fallback has said what follows a failed attempt.
+
+    Attributes:
+        action: What.
+        reason: Why, for people: what the attempt came to, and what else has bound the decision,
+            such as the time on hold.
+        after: Seconds that are waited first.
+        say: The sentence that the caller hears, where one was given.
+    """
+
+    at: float
+    action: FallbackAction
+    reason: str
+    after: float = 0.0
+    say: str | None = None
+
+
+@dataclass(frozen=True)
+class HoldStarted:
+    """The caller is on hold.
+
+    Attributes:
+        music: What plays, by its name; None where nothing does.
+    """
+
+    at: float
+    music: str | None = None
+
+
+@dataclass(frozen=True)
+class ComfortHeard:
+    """A comfort line is played to the caller on hold.
+
+    Attributes:
+        text: Its words; empty where it was given as audio.
+    """
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class HoldEnded:
+    """The caller is not on hold any more: joined, back with the AI, or gone.
+
+    Attributes:
+        longest_silence: The longest time, in seconds, in which nothing was played; None where
+            that was not measured.
+    """
+
+    at: float
+    longest_silence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,13 +378,29 @@ def _plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Said):
+        return {"at": value.at, "by": value.by, "text": value.text}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
     return value
 
 
 TransferEvent = (
-    PhaseChanged
+    TransferStarted
+    | PhaseChanged
+    | PhoneDialled
+    | PhoneRang
+    | PhoneAnswered
+    | PhoneClassified
+    | PhoneJoined
+    | PhoneEnded
+    | BriefingEnded
+    | FallbackDecided
+    | HoldStarted
+    | ComfortHeard
+    | HoldEnded
     | OfferMade
     | WaitingInQueue
     | SummaryWritten

@@ -8,7 +8,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from livekit import api
@@ -152,7 +152,31 @@ EVENTS: list[TransferEvent] = [
     livetransfer.HoldMusicProblem(0.6, "404"),
     livetransfer.HookFailed(0.7, "router", "raised", "nobody is rung"),
     CallEnded(9.0, CallEnd(EndedBy.HUMAN, 4.0)),
+    livetransfer.TransferStarted(0.0, "warm", "caller", caller_number="+15550123", room="room-1"),
+    livetransfer.PhoneDialled(1.0, "human-1", Destination("+15550100")),
+    livetransfer.PhoneRang(1.5, "human-1"),
+    livetransfer.PhoneAnswered(2.0, "human-1", "abc@pbx"),
+    livetransfer.PhoneClassified(2.5, "human-1", AnswerClass.PERSON),
+    livetransfer.PhoneJoined(5.0, "human-1", "shared_room"),
+    livetransfer.PhoneEnded(3.0, "human-1", TransferStatus.BUSY, 486, "Busy Here"),
+    livetransfer.BriefingEnded(
+        4.0,
+        "human-1",
+        "accepted",
+        (livetransfer.Said(2.2, "ai", "Hello."), livetransfer.Said(3.1, "human", "Yes.")),
+        ({"type": "llm_usage", "input_tokens": 12},),
+    ),
+    livetransfer.FallbackDecided(3.1, "retry", "busy", after=5.0),
+    livetransfer.HoldStarted(0.5, "builtin"),
+    livetransfer.ComfortHeard(10.5, "Still trying."),
+    livetransfer.HoldEnded(12.0, longest_silence=0.2),
 ]
+
+
+def test_every_event_is_tried() -> None:
+    assert {type(event) for event in EVENTS} | {AttemptEnded, TransferEnded} == set(
+        get_args(TransferEvent)
+    )
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
