@@ -1,0 +1,6 @@
+"""What of a call is kept and told: one policy for logs, records, traces, summaries, briefings."""
+
+from .policy import Privacy
+from .spoken import spoken
+
+__all__ = ["Privacy", "spoken"]
