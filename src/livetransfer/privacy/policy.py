@@ -23,7 +23,9 @@ Numbers = Literal["keep", "last4", "drop"]
 WITHHELD = "[withheld]"
 
 # Not what is part of a name, and no time or date; at most the 15 digits of ITU-T E.164.
-_NUMBER = re.compile(r"(?<![0-9A-Za-z+])\+?[0-9](?:[ ()/.\-]{0,2}[0-9]){5,14}(?![0-9A-Za-z:])")
+_NUMBER = re.compile(
+    r"(?<![0-9A-Za-z+])\+?[0-9](?:[ ()/.\-]{0,2}[0-9]){5,14}(?![0-9A-Za-z]|:[0-9])"
+)
 _NO_NUMBER = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|\d+\.\d+")
 _PII = "lk.pii."
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetransfer.errors import ConfigurationError
@@ -97,6 +97,7 @@ async def pieces(text: str, sizes: list[int]) -> AsyncIterator[str]:
     yield text[at:]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=60))
 def test_a_model_that_says_it_in_pieces(sizes: list[int]) -> None:
     async def say() -> str:

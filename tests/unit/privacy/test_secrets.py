@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetransfer.privacy.digits import luhn, runs
@@ -162,6 +162,7 @@ def said(draw: st.DrawFn) -> tuple[str, str]:
 plain = st.text("abcdefg ,.\nxyz", max_size=40)
 
 
+@settings(deadline=None)
 @given(said(), plain, plain)
 def test_no_way_to_say_a_card_number_gets_through(
     spoken: tuple[str, str], before: str, after: str
@@ -172,12 +173,14 @@ def test_no_way_to_say_a_card_number_gets_through(
     assert "[card withheld]" in kept
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_can_be_read_and_what_is_withheld_stays_withheld(text: str) -> None:
     once = told(text)
     assert told(once) == once
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=40)), max_size=8))
 def test_any_conversation_can_be_read(lines: list[tuple[str, str]]) -> None:
     found = secrets_of_lines(lines, this_year=2026)
