@@ -9,6 +9,7 @@ from .sinks.lines_file import JsonLinesSink
 from .sinks.port import RecordSink
 from .sinks.sql import SqlSink
 from .sinks.webhook import WebhookSink, signature
+from .telemetry import Telemetry
 
 __all__ = [
     "FunctionSink",
@@ -18,6 +19,7 @@ __all__ = [
     "Recorder",
     "Records",
     "SqlSink",
+    "Telemetry",
     "TransferRecord",
     "WebhookSink",
     "published_schema",

@@ -13,6 +13,7 @@ from .fold import told
 from .model import TransferRecord
 from .private import private
 from .sinks.port import RecordSink
+from .telemetry import Observation
 
 __all__ = ["FLUSH_LIMIT", "Recorder"]
 
@@ -32,12 +33,17 @@ class Recorder:
         record: The record at the beginning.
         sinks: Where it goes.
         privacy: What is kept.
+        observation: What makes the trace and the metrics.
     """
 
     def __init__(
-        self, record: TransferRecord, sinks: Sequence[RecordSink], privacy: Privacy
+        self,
+        record: TransferRecord,
+        sinks: Sequence[RecordSink],
+        privacy: Privacy,
+        observation: Observation | None = None,
     ) -> None:
-        self._record, self._privacy = record, privacy
+        self._record, self._privacy, self._observation = record, privacy, observation
         self._deliveries = [Delivery(sink, privacy) for sink in sinks]
         self._began = False
 
@@ -59,14 +65,25 @@ class Recorder:
             self._deliver()
 
     def _deliver(self) -> None:
-        if not self._deliveries:
+        if not self._deliveries and not self._record.over:
             return
         try:
             record = self.record
+            if record.over and self._observation is not None:
+                self._observation.over(record)
             for delivery in self._deliveries:
                 delivery.add(record)
         except Exception:
             logger.exception("the record of a transfer could not be made")
+
+    async def finish(self) -> None:
+        """The job is about to end: tell what is known, and write what is not written yet.
+
+        Of a call that goes on without the AI nobody sees the end.
+        """
+        if self._observation is not None and self._record.state == "handed_over":
+            self._observation.over(self.record)
+        await self.flush()
 
     async def flush(self, limit: float = FLUSH_LIMIT) -> None:
         """Wait until what was recorded is written, for `limit` seconds at most."""

@@ -20,6 +20,7 @@ from .model import CallPart, TransferRecord
 from .recorder import Recorder
 from .sinks.function import FunctionSink
 from .sinks.port import RecordSink
+from .telemetry import Telemetry
 
 __all__ = ["Records"]
 
@@ -36,16 +37,25 @@ class Records:
         *sinks: Where they go: `JsonLinesSink`, `SqlSink`, `WebhookSink`, a function, or whatever
             has the methods of a `RecordSink`. With none, ``outcome.record`` is all there is.
         privacy: What of people's words and numbers is kept, and for how long.
+        telemetry: What makes traces and metrics. Default: a `Telemetry()`.
 
     Raises:
         ConfigurationError: One of them is no sink.
     """
 
-    def __init__(self, *sinks: RecordSink | Function, privacy: Privacy | None = None) -> None:
+    def __init__(
+        self,
+        *sinks: RecordSink | Function,
+        privacy: Privacy | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.sinks = tuple(_sink(sink) for sink in sinks)
         if privacy is not None and not isinstance(privacy, Privacy):
             raise ConfigurationError("privacy", privacy, "give a Privacy")
         self.privacy = Privacy() if privacy is None else privacy
+        if telemetry is not None and not isinstance(telemetry, Telemetry):
+            raise ConfigurationError("telemetry", telemetry, "give a Telemetry")
+        self._telemetry = Telemetry() if telemetry is None else telemetry
 
     def begin(self, call: object, *, now: datetime | None = None) -> Recorder:
         """Return what listens to the events of a run that begins.
@@ -65,11 +75,12 @@ class Records:
             call=CallPart(job=None if job is None else job.job.id),
             software=_software(),
         )
-        recorder = Recorder(record, self.sinks, self.privacy)
+        observation = self._telemetry.begin(call)
+        recorder = Recorder(record, self.sinks, self.privacy, observation)
         if job is not None:
 
             async def at_shutdown() -> None:
-                await recorder.flush()
+                await recorder.finish()
 
             job.add_shutdown_callback(at_shutdown)
         return recorder
