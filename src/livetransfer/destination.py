@@ -235,12 +235,12 @@ class Destination:
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: the fields that are set; of a `sip_connection`, its host."""
         found: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name == "sip_connection" and value is not None:
-                value = getattr(value, "hostname", "") or str(type(value).__name__)
-            if value is not None and value != {}:
-                found[f.name] = dict(value) if isinstance(value, Mapping) else value
+        for name, value in vars(self).items():
+            if value is None or value == {}:
+                continue
+            if name == "sip_connection":
+                value = getattr(value, "hostname", "") or str(type(value).__name__)  # noqa: PLW2901
+            found[name] = dict(value) if isinstance(value, Mapping) else value
         return found
 
     @property

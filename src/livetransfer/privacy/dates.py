@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["BIRTH", "birth_dates"]
+__all__ = ["BIRTH", "MONTHS", "birth_dates"]
 
 BIRTH = re.compile(
     r"\b(?:born|births?|birth\s?days?|birth\s?dates?|d\.?\s?o\.?\s?b\b\.?|geboren|geburtsdatum|"
     r"geburtstag)",
     re.IGNORECASE,
 )
+MONTHS = (
+    *("jan", "feb", "mar", "mär", "apr", "may", "mai", "jun", "jul"),
+    *("aug", "sep", "oct", "okt", "nov", "dec", "dez"),
+)
+"""One of them is in every name of a month."""
 _MONTH = (
     r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|apr(?:il)?|may|mai|june?|juni|july?|"
     r"juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)"
@@ -32,17 +37,25 @@ _ORDINAL = (
     r"nineteenth|twentieth|thirtieth)"
 )
 _SEP = r"\s?[./\-–]\s?"
-_DATES = tuple(
-    re.compile(rf"(?<![\w]){pattern}(?!\w)", re.IGNORECASE)
-    for pattern in (
-        rf"(?P<year>\d{{4}}){_SEP}\d{{1,2}}{_SEP}\d{{1,2}}",
-        rf"\d{{1,2}}{_SEP}\d{{1,2}}{_SEP}(?P<year>\d{{4}}|\d{{2}})",
-        r"\d{1,2}\s\d{1,2}\s(?P<year>\d{4})",
-        rf"(?:the\s+)?{_ORDINAL}(?:\s+of)?[\s-]+{_MONTH}\.?,?(?:[\s-]+(?:of\s+)?(?P<year>{_YEAR}))?",
-        rf"{_MONTH}\.?[\s-]+(?:the\s+)?{_ORDINAL}(?:(?:,\s?|\s+)(?P<year>{_YEAR}))?",
-        rf"{_MONTH}\.?,?\s+(?P<year>\d{{4}}|{_YEAR_WORDS})",
-    )
+
+
+def _compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"(?<![\w]){one}(?!\w)", re.IGNORECASE) for one in patterns)
+
+
+_IN_DIGITS = _compiled(
+    rf"(?P<year>\d{{4}}){_SEP}\d{{1,2}}{_SEP}\d{{1,2}}",
+    rf"\d{{1,2}}{_SEP}\d{{1,2}}{_SEP}(?P<year>\d{{4}}|\d{{2}})",
+    r"\d{1,2}\s\d{1,2}\s(?P<year>\d{4})",
 )
+_IN_WORDS = _compiled(
+    rf"(?:the\s+)?{_ORDINAL}(?:\s+of)?[\s-]+{_MONTH}\.?,?(?:[\s-]+(?:of\s+)?(?P<year>{_YEAR}))?",
+    rf"{_MONTH}\.?[\s-]+(?:the\s+)?{_ORDINAL}(?:(?:,\s?|\s+)(?P<year>{_YEAR}))?",
+    rf"{_MONTH}\.?,?\s+(?P<year>\d{{4}}|{_YEAR_WORDS})",
+)
+# What any of those has: looked for first, which is quick.
+_TWO_NUMBERS = re.compile(r"\d\s?[./\-–]\s?\d|\d\s\d")
+_A_MONTH = re.compile(rf"\b{_MONTH}\b", re.IGNORECASE)
 _AFTER = 160
 """Characters after a word about birth in which a date is taken to be one of birth."""
 _OLD = 10
@@ -58,7 +71,9 @@ def birth_dates(text: str, this_year: int) -> Iterator[tuple[int, int]]:
     Every date near a word about birth; and every full date that is ten or more years old.
     """
     near = [(match.start() - 40, match.end() + _AFTER) for match in BIRTH.finditer(text)]
-    for pattern in _DATES:
+    patterns = _IN_DIGITS if _TWO_NUMBERS.search(text) else ()
+    patterns += _IN_WORDS if _A_MONTH.search(text) else ()
+    for pattern in patterns:
         for match in pattern.finditer(text):
             inside = any(low <= match.start() <= high for low, high in near)
             year = match.group("year")

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["Run", "luhn", "runs"]
+__all__ = ["DIGIT_WORDS", "Run", "luhn", "runs"]
 
 
 def _numbered(words: str, start: int = 0) -> dict[str, str]:
@@ -28,6 +28,8 @@ _TIMES = {"double": 2, "triple": 3, "treble": 3}
 _FILLERS = frozenset(
     {"uh", "um", "er", "erm", "eh", "and", "then", "dash", "space", "hyphen", "äh", "ähm", "und"}
 )
+DIGIT_WORDS = (*_UNITS, *_TEENS, *_TENS)
+"""One of them is in every number that is said in words."""
 _WORDS = "|".join(sorted({*_UNITS, *_INSIDE, *_TEENS, *_TENS, *_TIMES, *_FILLERS}, key=len)[::-1])
 _TOKEN = re.compile(rf"\d|(?<![^\W\d_])(?:{_WORDS})(?![^\W\d_])", re.IGNORECASE)
 # What may stand between two digits of one number, read aloud or written, over several lines too.

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .dates import BIRTH, birth_dates
-from .digits import Run, luhn, runs
+from .dates import BIRTH, MONTHS, birth_dates
+from .digits import DIGIT_WORDS, Run, luhn, runs
 
 __all__ = ["Secret", "hidden", "secrets", "secrets_of_lines"]
 
@@ -63,6 +63,18 @@ _NEAR, _CODE_NEAR, _LINK_NEAR, _AGAIN_NEAR = 160, 40, 60, 120
 _SHORT_NEAR = 60
 
 
+_DIGIT = re.compile(r"\d")
+# One of these is in whatever _CODE or _PASSWORD matches.
+_STEMS = (
+    *("cv", "cid", "secur", "card", "pin", "code", "tan", "prüf", "sicherheit"),
+    *("pass", "kennw", "secret", "memorable"),
+)
+
+
+def _has(low: str, stems: Iterable[str]) -> bool:
+    return any(stem in low for stem in stems)
+
+
 def secrets(text: str, *, this_year: int) -> list[Secret]:
     """Return where `text` has secrets, in their order; they may touch, and do not overlap.
 
@@ -70,13 +82,25 @@ def secrets(text: str, *, this_year: int) -> list[Secret]:
         text: What was said or written; lines may begin with who said it (``Caller: ...``).
         this_year: What tells an old date from a recent one.
     """
-    digits = runs(text)
+    return _secrets(text, this_year)[0]
+
+
+def _secrets(text: str, this_year: int) -> tuple[list[Secret], int]:
+    """Return the secrets, and how many digits there are."""
+    # Most texts have none: what each has is looked for first, which is quick.
+    low = text.casefold()
+    numbered = _DIGIT.search(text) is not None or _has(low, DIGIT_WORDS)
+    monthly, named = _has(low, MONTHS), _has(low, _STEMS)
+    if not (numbered or monthly or named):
+        return [], 0
+    digits = runs(text) if numbered else []
     found = [Secret(*span, "card") for span in _cards(digits)]
-    dates = list(birth_dates(text, this_year))
+    dates = list(birth_dates(text, this_year)) if numbered or monthly else []
     found += [Secret(*span, "date") for span in (*dates, *_birth_digits(text, digits, dates))]
-    found += [Secret(*span, "secret") for span in _codes(text, digits)]
-    found += [Secret(*span, "secret") for span in _passwords(text)]
-    return _merged(found)
+    if named:
+        found += [Secret(*span, "secret") for span in _codes(text, digits)]
+        found += [Secret(*span, "secret") for span in _passwords(text)]
+    return _merged(found), sum(len(run.digits) for run in digits)
 
 
 def secrets_of_lines(lines: Sequence[tuple[str, str]], *, this_year: int) -> list[list[Secret]]:
@@ -91,8 +115,11 @@ def secrets_of_lines(lines: Sequence[tuple[str, str]], *, this_year: int) -> lis
     """
     found: list[list[Secret]] = [[] for _ in lines]
     whole = _Joined(list(range(len(lines))), [text for _, text in lines])
-    for secret in secrets(whole.text, this_year=this_year):
+    in_all, digits = _secrets(whole.text, this_year)
+    for secret in in_all:
         whole.give(secret, found)
+    if digits < _SHORTEST_CARD:
+        return [_merged(each) for each in found]
     for speaker in dict.fromkeys(who for who, _ in lines):
         indexes = [i for i, (who, _) in enumerate(lines) if who == speaker]
         own = _Joined(indexes, [lines[i][1] for i in indexes])

@@ -62,34 +62,32 @@ Change = Callable[[TransferRecord, Any], dict[str, Any]]
 def told(record: TransferRecord, event: object) -> TransferRecord:
     """Return `record` with what `event` tells."""
     change = _CHANGES.get(type(event))
-    return record if change is None else record.model_copy(update=change(record, event))
+    return record if change is None else record.but(**change(record, event))
 
 
 # -- the whole ---------------------------------------------------------------------------------
 
 
 def _started(record: TransferRecord, event: TransferStarted) -> dict[str, Any]:
-    call = record.call.model_copy(
-        update={
-            "caller": event.caller,
-            "kind": event.caller_kind,
-            "number": event.caller_number,
-            "call_id": event.caller_call_id,
-            "room": event.room or record.call.room,
-        }
+    call = record.call.but(
+        caller=event.caller,
+        kind=event.caller_kind,
+        number=event.caller_number,
+        call_id=event.caller_call_id,
+        room=event.room or record.call.room,
     )
     return {"kind": event.kind, "department": event.department, "call": call}
 
 
 def _phase(record: TransferRecord, event: PhaseChanged) -> dict[str, Any]:
-    phase = PhasePart.model_construct(name=event.new.value, at=event.at, seconds=None)
+    phase = PhasePart(name=event.new.value, at=event.at)
     return {"phases": (*_closed(record.phases, event.at), phase)}
 
 
 def _closed(phases: tuple[PhasePart, ...], at: float) -> tuple[PhasePart, ...]:
     if not phases or phases[-1].seconds is not None:
         return phases
-    return (*phases[:-1], phases[-1].model_copy(update={"seconds": at - phases[-1].at}))
+    return (*phases[:-1], phases[-1].but(seconds=at - phases[-1].at))
 
 
 def _transfer_ended(record: TransferRecord, event: TransferEnded) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def _transfer_ended(record: TransferRecord, event: TransferEnded) -> dict[str, A
         status = _status_of_last(event)
         last = outcome.attempts[-1] if outcome.attempts else None
         ended = attempts[-1] if last is None else _with_phones(attempts[-1], last, event.at)
-        ended = ended.model_copy(update={"status": status, "ended": event.at})
+        ended = ended.but(status=status, ended=event.at)
         attempts = (*attempts[:-1], ended)
     changes: dict[str, Any] = {
         "outcome": outcome.to_dict(),
@@ -125,12 +123,12 @@ def _call_ended(record: TransferRecord, event: CallEnded) -> dict[str, Any]:
     attempts = record.attempts
     if attempts:
         phones = tuple(
-            phone.model_copy(update={"talk": end.seconds, "ended": event.at})
+            phone.but(talk=end.seconds, ended=event.at)
             if phone.status == TransferStatus.BRIDGED.value
             else phone
             for phone in attempts[-1].phones
         )
-        attempts = (*attempts[:-1], attempts[-1].model_copy(update={"phones": phones}))
+        attempts = (*attempts[:-1], attempts[-1].but(phones=phones))
     part = EndPart(at=event.at, by=end.by.value, seconds=end.seconds, returned=end.returned)
     return {"end": part, "attempts": attempts} | _over(record, event.at)
 
@@ -169,7 +167,7 @@ def _attempt_ended(record: TransferRecord, event: AttemptEnded) -> dict[str, Any
     ended = _with_phones(attempts[-1], attempt, event.at)
     changes = {"status": attempt.status.value, "reason": attempt.reason, "ended": event.at}
     return {
-        "attempts": (*attempts[:-1], ended.model_copy(update=changes)),
+        "attempts": (*attempts[:-1], ended.but(**changes)),
         "queue": _left_queue(record, event.at),
         "hold_seconds": max(record.hold_seconds, attempt.seconds_on_hold),
     }
@@ -224,19 +222,21 @@ def _changed(
         phones.append(PhonePart(identity=identity, destination=destination))
         index = len(phones) - 1
     phone = phones[index]
-    phones[index] = phone.model_copy(
-        update={"identity": identity or phone.identity} | change(phone)
-    )
-    return part.model_copy(update={"phones": tuple(phones)})
+    phones[index] = phone.but(identity=identity or phone.identity, **change(phone))
+    return part.but(phones=tuple(phones))
 
 
 def _phone(record: TransferRecord, event: Any, change: Callable[..., Any]) -> dict[str, Any]:
     attempts = record.attempts or (AttemptPart(number=1, at=event.at),)
     destination = event.destination.to_dict() if isinstance(event, PhoneDialled) else None
-    index = len(attempts) - 1
-    for at, attempt in enumerate(attempts):
-        if any(phone.identity == event.identity for phone in attempt.phones):
-            index = at
+    index = next(
+        (
+            at
+            for at in range(len(attempts) - 1, -1, -1)
+            if any(phone.identity == event.identity for phone in attempts[at].phones)
+        ),
+        len(attempts) - 1,
+    )
     changed = _changed(attempts[index], event.identity, partial(change, event), destination)
     return {"attempts": (*attempts[:index], changed, *attempts[index + 1 :])}
 
@@ -252,7 +252,7 @@ def _rang_until(phone: PhonePart, at: float) -> float | None:
 
 
 def _phone_dialled(event: PhoneDialled, phone: PhonePart) -> dict[str, Any]:
-    return {"dialled": event.at, "destination": event.destination.to_dict()}
+    return {"dialled": event.at, "destination": phone.destination or event.destination.to_dict()}
 
 
 def _phone_rang(event: PhoneRang, phone: PhonePart) -> dict[str, Any]:
@@ -289,7 +289,7 @@ def _decided(record: TransferRecord, event: FallbackDecided) -> dict[str, Any]:
     decision = DecisionPart(
         action=event.action, reason=event.reason, after=event.after, say=event.say
     )
-    last = record.attempts[-1].model_copy(update={"decision": decision})
+    last = record.attempts[-1].but(decision=decision)
     return {"attempts": (*record.attempts[:-1], last)}
 
 
@@ -311,7 +311,7 @@ def _waiting(record: TransferRecord, event: WaitingInQueue) -> dict[str, Any]:
     queue = record.queue
     if queue and queue[-1].seconds is None and queue[-1].queue == event.queue:
         last = queue[-1]
-        last = last.model_copy(update={"positions": (*last.positions, event.position)})
+        last = last.but(positions=(*last.positions, event.position))
         return {"queue": (*queue[:-1], last)}
     part = QueuePart(
         queue=event.queue, at=event.at, positions=(event.position,), estimate=event.estimate
@@ -323,7 +323,7 @@ def _left_queue(record: TransferRecord, at: float) -> tuple[QueuePart, ...]:
     queue = record.queue
     if not queue or queue[-1].seconds is not None:
         return queue
-    return (*queue[:-1], queue[-1].model_copy(update={"seconds": at - queue[-1].at}))
+    return (*queue[:-1], queue[-1].but(seconds=at - queue[-1].at))
 
 
 def _hold_started(record: TransferRecord, event: HoldStarted) -> dict[str, Any]:
@@ -337,7 +337,7 @@ def _hold_started(record: TransferRecord, event: HoldStarted) -> dict[str, Any]:
 def _comfort(record: TransferRecord, event: ComfortHeard) -> dict[str, Any]:
     hold = record.hold or (HoldPart(at=event.at),)
     heard = (*hold[-1].heard, HeardPart(at=event.at, what="comfort", text=event.text))
-    return {"hold": (*hold[:-1], hold[-1].model_copy(update={"heard": heard}))}
+    return {"hold": (*hold[:-1], hold[-1].but(heard=heard))}
 
 
 def _hold_ended(record: TransferRecord, event: HoldEnded) -> dict[str, Any]:
@@ -349,8 +349,8 @@ def _off_hold(record: TransferRecord, at: float, silence: float | None) -> tuple
     hold = record.hold
     if not hold or hold[-1].seconds is not None:
         return hold
-    changes = {"seconds": at - hold[-1].at, "longest_silence": silence}
-    return (*hold[:-1], hold[-1].model_copy(update=changes))
+    last = hold[-1].but(seconds=at - hold[-1].at, longest_silence=silence)
+    return (*hold[:-1], last)
 
 
 def _hold_seconds(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,8 +34,26 @@ a field that is added does not change it."""
 State = Literal["running", "handed_over", "ended"]
 
 
+P = TypeVar("P", bound="_Part")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def but(self: P, **changes: Any) -> P:
+        """Return a copy with some fields changed, which are not checked.
+
+        As `model_copy`, at a tenth of its cost: a transfer makes some fifty.
+        """
+        new = self.__class__.__new__(self.__class__)
+        _set(new, "__dict__", {**self.__dict__, **changes})
+        _set(new, "__pydantic_fields_set__", self.__pydantic_fields_set__)
+        _set(new, "__pydantic_extra__", None)
+        _set(new, "__pydantic_private__", None)
+        return new
+
+
+_set = object.__setattr__
 
 
 class CallPart(_Part):

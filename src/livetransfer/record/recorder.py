@@ -11,7 +11,7 @@ from livetransfer.privacy import Privacy
 from .delivery import Delivery
 from .fold import told
 from .model import TransferRecord
-from .private import private
+from .private import Private
 from .sinks.port import RecordSink
 from .telemetry import Observation
 
@@ -43,14 +43,19 @@ class Recorder:
         privacy: Privacy,
         observation: Observation | None = None,
     ) -> None:
-        self._record, self._privacy, self._observation = record, privacy, observation
+        self._record, self._private, self._observation = record, Private(privacy), observation
         self._deliveries = [Delivery(sink, privacy) for sink in sinks]
         self._began = False
 
     @property
     def record(self) -> TransferRecord:
         """The record so far, as it may be kept."""
-        return private(self._record, self._privacy)
+        return self._private.record(self._record)
+
+    @property
+    def state(self) -> str:
+        """Of the record: `"running"`, `"handed_over"` or `"ended"`."""
+        return self._record.state
 
     def __call__(self, event: object) -> None:
         """Take in an event."""
@@ -87,7 +92,7 @@ class Recorder:
 
     async def flush(self, limit: float = FLUSH_LIMIT) -> None:
         """Wait until what was recorded is written, for `limit` seconds at most."""
-        waiting = [asyncio.ensure_future(each.done()) for each in self._deliveries]
+        waiting = [asyncio.ensure_future(e.done()) for e in self._deliveries if e.pending]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=limit)
             for task in late:

@@ -104,6 +104,53 @@ STORY: list[TransferEvent] = [
 ]
 
 
+USUAL: list[TransferEvent] = [
+    TransferStarted(0.0, "warm", "sip_+15550123", "phone", "+15550123", "a@b", "call-_+15550123_x"),
+    PhaseChanged(0.0, Phase.IDLE, Phase.ANNOUNCING),
+    HoldStarted(2.0, "the built-in clip"),
+    PhaseChanged(2.0, Phase.ANNOUNCING, Phase.HOLDING),
+    OfferMade(2.0, (BEN,)),
+    PhaseChanged(2.0, Phase.HOLDING, Phase.DIALLING, BEN),
+    PhoneDialled(2.0, "human-b", BEN),
+    PhoneRang(2.9, "human-b"),
+    PhaseChanged(2.9, Phase.DIALLING, Phase.RINGING, BEN),
+    SummaryWritten(4.0, "Their last order was charged twice, and they would like a refund."),
+    PhoneAnswered(10.9, "human-b", "xyz@pbx"),
+    PhaseChanged(10.9, Phase.RINGING, Phase.BRIEFING, BEN),
+    PhoneClassified(11.5, "human-b", AnswerClass.PERSON),
+    BriefingEnded(
+        16.0,
+        "human-b",
+        "accepted",
+        (
+            Said(11.2, "ai", "Hello, I have a caller for you. Their last order was charged twice."),
+            Said(13.0, "human", "Which order is that?"),
+            Said(14.0, "ai", "It is order 10045, of last week."),
+            Said(15.0, "human", "Fine, put them through."),
+        ),
+        ({"type": "llm_usage", "model": "m", "input_tokens": 210, "output_tokens": 30},),
+    ),
+    PhaseChanged(16.0, Phase.BRIEFING, Phase.BRIDGING, BEN),
+    PhoneJoined(16.1, "human-b", "shared_room"),
+    HoldEnded(16.1, longest_silence=0.12),
+    PhaseChanged(16.2, Phase.BRIDGING, Phase.BRIDGED, BEN),
+    TransferEnded(
+        16.3,
+        TransferOutcome(
+            TransferStatus.BRIDGED,
+            BEN,
+            "human-b",
+            attempts=(TAKEN,),
+            summary="Their last order was charged twice, and they would like a refund.",
+            timings={"holding": 1.0, "total": 16.3},
+            mode="shared_room",
+        ),
+    ),
+    CallEnded(80.0, CallEnd(EndedBy.HUMAN, 63.9)),
+]
+"""What most transfers tell: one phone, one briefing."""
+
+
 def blank() -> TransferRecord:
     return TransferRecord(id="r1", began=BEGAN)
 

@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from livetransfer.privacy import Privacy
 from livetransfer.record.daemon import Daemon
 from livetransfer.record.model import TransferRecord
 from livetransfer.record.reading import read_record
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["JsonLinesSink"]
 
@@ -48,6 +54,9 @@ class JsonLinesSink:
         self._max_bytes = check_count("max_bytes", max_bytes, 10_000, 10**12)
         self._keep = check_count("keep", keep, 1, 1000)
         self._thread = Daemon("livetransfer-record-file")
+        self._lock: int | None = None
+        self._file: int | None = None
+        self._pid, self._written = 0, 0
 
     takes_open_records = True
 
@@ -61,39 +70,91 @@ class JsonLinesSink:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._append, line, privacy.retention)
 
+    async def written(self) -> None:
+        """Wait until what was `put` is written, or has failed."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
+
+    def put(self, record: TransferRecord, privacy: Privacy) -> Future[None]:
+        """Append the record, as `write`, with no step on the event loop.
+
+        Raises:
+            RuntimeError: The disk does not keep up.
+        """
+        line = record.to_json().encode() + b"\n"
+        return self._thread.submit(self._append, line, privacy.retention)
+
     async def aclose(self) -> None:
-        """Do nothing: the file is closed after each line."""
+        """Close the file; a later record opens it again."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._release)
 
     def _append(self, line: bytes, retention: timedelta | None) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.path.with_name(self.path.name + ".lock")):
-            self._rotate(len(line))
+        if self._lock is None or self._pid != os.getpid():
+            # A lock that was inherited by a fork would be shared with it.
+            self._open_lock()
+        assert self._lock is not None
+        with _locked(self._lock):
             if retention is not None:
                 self._forget(retention)
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                if _cut_off(handle):
-                    line = b"\n" + line
-                while line:
-                    line = line[os.write(handle, line) :]
-            finally:
-                os.close(handle)
+            size = self._size()
+            if size and size + len(line) > self._max_bytes:
+                self._rotate()
+                size = None
+            if size is None or self._file is None:
+                self._reopen()
+            assert self._file is not None
+            if size and size != self._written and _cut_off(self._file, size):
+                line = b"\n" + line
+            while line:
+                line = line[os.write(self._file, line) :]
+            self._written = os.fstat(self._file).st_size
+
+    def _open_lock(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self.path.with_name(self.path.name + ".lock")
+        self._lock, self._file, self._pid = (
+            os.open(lock, os.O_RDWR | os.O_CREAT, 0o600),
+            None,
+            os.getpid(),
+        )
+
+    def _size(self) -> int | None:
+        """Return the size of the file; None where the one that is open is another by now."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return None
+        if self._file is not None:
+            here = os.fstat(self._file)
+            if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
+                self._close()
+        return there.st_size
+
+    def _release(self) -> None:
+        self._close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _reopen(self) -> None:
+        self._close()
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._written = 0
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
 
-    def _rotate(self, more: int) -> None:
-        try:
-            size = self.path.stat().st_size
-        except FileNotFoundError:
-            return
-        if size == 0 or size + more <= self._max_bytes:
-            return
+    def _rotate(self) -> None:
         self._numbered(self._keep).unlink(missing_ok=True)
         for number in range(self._keep - 1, 0, -1):
             with contextlib.suppress(FileNotFoundError):
                 self._numbered(number).replace(self._numbered(number + 1))
         self.path.replace(self._numbered(1))
+        self._close()
 
     def _forget(self, retention: timedelta) -> None:
         """Remove the renamed files that nothing was added to for so long.
@@ -107,8 +168,12 @@ class JsonLinesSink:
                 if now - self._numbered(number).stat().st_mtime > seconds:
                     self._numbered(number).unlink()
         with contextlib.suppress(FileNotFoundError):
-            if now - _first_written(self.path) > seconds / 10:
-                self._rotate(self._max_bytes)
+            if self.path.stat().st_size and now - _first_written(self.path) > seconds / 10:
+                self._rotate()
+
+
+def _nothing() -> None:
+    return
 
 
 def _first_written(path: Path) -> float:
@@ -121,28 +186,28 @@ def _first_written(path: Path) -> float:
         return path.stat().st_mtime
 
 
-def _cut_off(handle: int) -> bool:
+def _cut_off(handle: int, size: int) -> bool:
     """Whether the last line has no end: a full disk, or a process that died in the middle."""
-    size = os.fstat(handle).st_size
-    if size == 0:
-        return False
     os.lseek(handle, size - 1, os.SEEK_SET)
     return os.read(handle, 1) != b"\n"
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(handle: int) -> Iterator[None]:
     """Hold the lock of all processes; the system takes it from one that dies."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            import msvcrt
+    if fcntl is None:  # Windows
+        import msvcrt
 
-            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        os.lseek(handle, 0, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        try:
+            yield
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
         yield
     finally:
-        os.close(handle)
+        fcntl.flock(handle, fcntl.LOCK_UN)
