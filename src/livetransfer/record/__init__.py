@@ -1,5 +1,6 @@
 """What happened in a transfer: its record, where that goes; its trace and its metrics."""
 
+from .briefings import briefing_ended
 from .model import TransferRecord, published_schema
 from .reading import RecordError, read_record, read_records
 from .recorder import Recorder
@@ -22,6 +23,7 @@ __all__ = [
     "Telemetry",
     "TransferRecord",
     "WebhookSink",
+    "briefing_ended",
     "published_schema",
     "read_record",
     "read_records",
