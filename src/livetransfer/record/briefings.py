@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from livetransfer.events import BriefingEnded, Said
 
@@ -31,15 +31,14 @@ def briefing_ended(
         now: The time of day, in seconds, at that moment.
     """
     shift = at - (time.time() if now is None else now)
-    said = tuple(
-        Said(
-            max(0.0, message.created_at + shift), "human" if message.role == "user" else "ai", text
-        )
-        for message in session.history.messages()
-        if message.role in ("user", "assistant") and (text := (message.text_content or "").strip())
-    )
+    said = []
+    for message in session.history.messages():
+        text = (message.text_content or "").strip()
+        if text and message.role in ("user", "assistant"):
+            by: Literal["ai", "human"] = "human" if message.role == "user" else "ai"
+            said.append(Said(max(0.0, message.created_at + shift), by, text))
     usage = tuple(
         {key: value for key, value in one.model_dump().items() if value not in (0, 0.0)}
         for one in session.usage.model_usage
     )
-    return BriefingEnded(at, identity, verdict, said, usage)
+    return BriefingEnded(at, identity, verdict, tuple(said), usage)
