@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 __all__ = ["BIRTH", "MONTHS", "birth_dates"]
@@ -75,7 +76,9 @@ def birth_dates(text: str, this_year: int) -> Iterator[tuple[int, int]]:
     patterns += _IN_WORDS if _A_MONTH.search(text) else ()
     for pattern in patterns:
         for match in pattern.finditer(text):
-            inside = any(low <= match.start() <= high for low, high in near)
+            # They are all about as long: it is in the last that begins before it, or in none.
+            last = bisect_right(near, (match.start(), len(text) + _AFTER)) - 1
+            inside = last >= 0 and match.start() <= near[last][1]
             year = match.group("year")
             if inside or (year is not None and _age(year, this_year) >= _OLD):
                 yield match.span()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Secret:
 
 # ISO/IEC 7812-1: at most 19 digits; the shortest that are issued have 13.
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_NO_NUMBER = 100
+"""Digits in a row of which nobody needs to know what they are."""
 # ITU-T E.164: a telephone number has at most 15 digits.
 _LONGEST_NUMBER = 15
 _CODE = re.compile(
@@ -160,6 +163,9 @@ def _cards(digits: Iterable[Run]) -> Iterator[tuple[int, int]]:
         if run.plus and len(run.digits) <= _LONGEST_NUMBER:
             continue
         count = len(run.digits)
+        if count > _NO_NUMBER:
+            yield run.start, run.end
+            continue
         for first in range(count - _SHORTEST_CARD + 1):
             for length in range(min(_LONGEST_CARD, count - first), _SHORTEST_CARD - 1, -1):
                 window = run.digits[first : first + length]
@@ -172,22 +178,35 @@ def _birth_digits(
     text: str, digits: Sequence[Run], dates: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
     """Digits after a word about birth that no date follows: one that is read out as digits."""
+    begins = sorted(start for start, _ in dates)
     for match in BIRTH.finditer(text):
-        if any(0 <= start - match.end() <= _NEAR for start, _ in dates):
+        first = bisect_left(begins, match.end())
+        if first < len(begins) and begins[first] - match.end() <= _NEAR:
             continue
-        for run in digits:
+        for run in _after(digits, match.end(), _NEAR):
             enough = 4 if run.start - match.end() > _SHORT_NEAR else 2
-            near = 0 <= run.start - match.end() <= _NEAR
-            if near and not run.plus and len(run.digits) >= enough:
+            if not run.plus and len(run.digits) >= enough:
                 yield run.start, run.end
 
 
 def _codes(text: str, digits: Sequence[Run]) -> Iterator[tuple[int, int]]:
     for match in _CODE.finditer(text):
-        for run in digits:
-            if 0 <= run.start - match.end() <= _CODE_NEAR and len(run.digits) >= 3:
+        for run in _after(digits, match.end(), _CODE_NEAR):
+            if len(run.digits) >= 3:
                 yield run.start, run.end
                 break
+
+
+def _after(digits: Sequence[Run], at: int, near: int) -> Iterator[Run]:
+    """Return the runs that begin at `at` or up to `near` characters after it."""
+    for index in range(bisect_left(digits, at, key=_start), len(digits)):
+        if digits[index].start - at > near:
+            return
+        yield digits[index]
+
+
+def _start(run: Run) -> int:
+    return run.start
 
 
 def _passwords(text: str) -> Iterator[tuple[int, int]]:

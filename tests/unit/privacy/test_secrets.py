@@ -1,6 +1,7 @@
 """Card numbers, dates of birth and passwords are found, however people say them."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -186,3 +187,26 @@ def test_any_conversation_can_be_read(lines: list[tuple[str, str]]) -> None:
     found = secrets_of_lines(lines, this_year=2026)
     for (_, text), each in zip(lines, found, strict=True):
         assert all(0 <= secret.start < secret.end <= len(text) for secret in each)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4" * 20_000,
+        "4 " * 10_000,
+        "one two " * 2_500,
+        "1" + " " * 20_000 + "May",
+        "password " * 2_000,
+        "password is " * 1_500,
+        'password "' + "x" * 20_000,
+        "born 1. " * 2_500,
+        "12-" * 6_000,
+        "pin 123 " * 2_500,
+        "the first of " * 1_500,
+    ],
+    ids=lambda text: text[:14],
+)
+def test_a_text_that_is_made_to_take_long_takes_no_time(text: str) -> None:
+    began = time.process_time()
+    told(text)
+    assert time.process_time() - began < 1.0
