@@ -74,6 +74,13 @@ _STEMS = (
 )
 
 
+def _may_be_a_card(low: str) -> bool:
+    """Whether there may be as many digits as a card has: each word may stand for six."""
+    digits = sum(map(str.isdigit, low))
+    words = sum(low.count(word) for word in (*DIGIT_WORDS, "oh", " o ", "hundred", "thousand"))
+    return digits + 6 * words >= _SHORTEST_CARD
+
+
 def _has(low: str, stems: Iterable[str]) -> bool:
     return any(stem in low for stem in stems)
 
@@ -96,7 +103,11 @@ def _secrets(text: str, this_year: int) -> tuple[list[Secret], int]:
     monthly, named = _has(low, MONTHS), _has(low, _STEMS)
     if not (numbered or monthly or named):
         return [], 0
-    digits = runs(text) if numbered else []
+    births = BIRTH.search(text) is not None
+    codes = named and _CODE.search(text) is not None
+    # Elsewhere only a card's number counts, and it takes so many digits.
+    wanted = births or codes or _may_be_a_card(low)
+    digits = runs(text) if numbered and wanted else []
     found = [Secret(*span, "card") for span in _cards(digits)]
     dates = list(birth_dates(text, this_year)) if numbered or monthly else []
     found += [Secret(*span, "date") for span in (*dates, *_birth_digits(text, digits, dates))]

@@ -56,6 +56,7 @@ class JsonLinesSink:
         self._thread = Daemon("livetransfer-record-file")
         self._lock: int | None = None
         self._file: int | None = None
+        self._which = (0, 0)
         self._pid, self._written = 0, 0
 
     takes_open_records = True
@@ -104,9 +105,9 @@ class JsonLinesSink:
             assert self._file is not None
             if size and size != self._written and _cut_off(self._file, size):
                 line = b"\n" + line
+            self._written = (size or 0) + len(line)
             while line:
                 line = line[os.write(self._file, line) :]
-            self._written = os.fstat(self._file).st_size
 
     def _open_lock(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,10 +124,8 @@ class JsonLinesSink:
             there = self.path.stat()
         except FileNotFoundError:
             return None
-        if self._file is not None:
-            here = os.fstat(self._file)
-            if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
-                self._close()
+        if self._file is not None and self._which != (there.st_ino, there.st_dev):
+            self._close()
         return there.st_size
 
     def _release(self) -> None:
@@ -138,7 +137,8 @@ class JsonLinesSink:
     def _reopen(self) -> None:
         self._close()
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        self._written = 0
+        opened = os.fstat(self._file)
+        self._which, self._written = (opened.st_ino, opened.st_dev), 0
 
     def _close(self) -> None:
         if self._file is not None:
