@@ -6,15 +6,14 @@
   the words and numbers of people that may not be kept.
 - file: the same, and three lines in a file (its thread's CPU included).
 - traces: the same, with OpenTelemetry's SDK set up, its spans made and dropped.
-- no SDK: traces where nobody has set one up.
 - guard: one destination, decided and admitted.
 - all: file, traces and guard together, which has to stay under 1 ms.
 - eventful: the same of a transfer with two phones, a queue, refusals and secrets in its words.
 - calls: whole simulated calls with and without all of that, in turns, in this one run; the ratio of
   their CPU.
 
-CPU of the whole process (threads included), per transfer, in ms; medians of batches. The last line
-is JSON.
+CPU of the whole process (threads included), per transfer, in ms; the least of several batches,
+since what else a machine does only adds to it. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import argparse
 import asyncio
 import gc
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -44,7 +42,7 @@ from livetransfer import Destination, DestinationGuard, TransferEvent, WarmTrans
 from livetransfer.record import JsonLinesSink, Records, Telemetry
 from livetransfer.testing import HangUp, Human, Say, Wait, WaitForBridge, simulate
 
-BATCHES = 5
+BATCHES = 15
 LIMIT = 1.0
 """Milliseconds of CPU that observing a transfer may cost."""
 
@@ -88,7 +86,7 @@ async def cost(work: Callable[[], Awaitable[None]], transfers: int) -> float:
         for _ in range(max(1, transfers // BATCHES)):
             await work()
         found.append((time.process_time() - began) / max(1, transfers // BATCHES))
-    return 1000 * statistics.median(found)
+    return 1000 * min(found)
 
 
 async def call(listener: Callable[[TransferEvent], None] | None, guard: Any) -> float:
@@ -118,7 +116,7 @@ async def calls(records: Records, guard: DestinationGuard, count: int) -> tuple[
         if number:
             without.append(plain)
             with_all.append(watched)
-    return statistics.median(without), statistics.median(with_all)
+    return min(without), min(with_all)
 
 
 async def measure(transfers: int, count: int) -> dict[str, float]:
