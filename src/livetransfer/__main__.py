@@ -9,6 +9,7 @@ import typer
 
 from ._cli.demo import demo
 from ._cli.doctor import doctor
+from ._cli.timeline import timeline
 
 __all__ = ["main"]
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 # One line for each command; each lives in a module of `_cli`.
 app.command("demo")(demo)
 app.command("doctor")(doctor)
+app.command("timeline")(timeline)
 
 
 def _show_version(wanted: bool) -> None:

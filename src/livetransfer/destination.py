@@ -217,15 +217,30 @@ class Destination:
             values["kind"] = "auto"
         return Destination(**values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        if self.sip_connection is not None:
+            # The class says that it lives in a module which cannot be imported.
+            state["sip_connection"] = self.sip_connection.SerializeToString()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["sip_connection"] is not None:
+            from livekit.protocol.sip import SIPOutboundConfig
+
+            found = SIPOutboundConfig.FromString(state["sip_connection"])
+            state = state | {"sip_connection": found}
+        self.__dict__.update(state)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: the fields that are set; of a `sip_connection`, its host."""
         found: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if f.name == "sip_connection" and value is not None:
-                value = getattr(value, "hostname", "") or str(type(value).__name__)
-            if value is not None and value != {}:
-                found[f.name] = dict(value) if isinstance(value, Mapping) else value
+        for name, value in vars(self).items():
+            if value is None or value == {}:
+                continue
+            if name == "sip_connection":
+                value = getattr(value, "hostname", "") or str(type(value).__name__)  # noqa: PLW2901
+            found[name] = dict(value) if isinstance(value, Mapping) else value
         return found
 
     @property

@@ -2,29 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from .destination import Destination
+from .legs import LegKind
 from .outcome import Attempt, CallEnd, TransferOutcome
 from .phases import Phase
+from .phone_events import (
+    BriefingEnded,
+    PhoneAnswered,
+    PhoneClassified,
+    PhoneDialled,
+    PhoneEnded,
+    PhoneJoined,
+    PhoneRang,
+    Said,
+)
 
 __all__ = [
     "AttemptEnded",
+    "BriefingEnded",
     "CallEnded",
+    "ComfortHeard",
     "DestinationRefused",
+    "FallbackAction",
+    "FallbackDecided",
+    "HoldEnded",
     "HoldMusicProblem",
+    "HoldStarted",
     "HookFailed",
     "OfferMade",
     "Phase",
     "PhaseChanged",
+    "PhoneAnswered",
+    "PhoneClassified",
+    "PhoneDialled",
+    "PhoneEnded",
+    "PhoneJoined",
+    "PhoneRang",
+    "Said",
     "SummaryWritten",
     "TransferEnded",
     "TransferEvent",
+    "TransferStarted",
     "WaitingInQueue",
     "to_dict",
 ]
+
+FallbackAction = Literal["next", "retry", "return_to_agent", "hang_up"]
+
+
+@dataclass(frozen=True)
+class TransferStarted:
+    """A transfer has begun; the first event of every run.
+
+    Attributes:
+        at: Seconds since `run()` was called.
+        kind: Whether the human is briefed (``"warm"``) or not (``"cold"``).
+        caller: The identity of the caller's leg.
+        caller_kind: How the caller is connected.
+        caller_number: The caller's number, where the network told it.
+        caller_call_id: The SIP Call-ID of the caller's leg, where it is known.
+        room: The name of the room, where there is one.
+        department: The department that was asked for.
+    """
+
+    at: float
+    kind: Literal["warm", "cold"]
+    caller: str
+    caller_kind: LegKind = "phone"
+    caller_number: str | None = None
+    caller_call_id: str | None = None
+    room: str | None = None
+    department: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +149,69 @@ class OfferMade:
     Attributes:
         destinations: Whom; several ring together.
         queue: The queue that the offer was made for, where there is one.
+        members: Who is taken for it, one for each destination, where members are.
     """
 
     at: float
     destinations: tuple[Destination, ...]
     queue: str | None = None
+    members: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class FallbackDecided:
+    """The fallback has said what follows a failed attempt.
+
+    Attributes:
+        action: What.
+        reason: Why, for people: what the attempt came to, and what else has bound the decision,
+            such as the time on hold.
+        after: Seconds that are waited first.
+        say: The sentence that the caller hears, where one was given.
+    """
+
+    at: float
+    action: FallbackAction
+    reason: str
+    after: float = 0.0
+    say: str | None = None
+
+
+@dataclass(frozen=True)
+class HoldStarted:
+    """The caller is on hold.
+
+    Attributes:
+        music: What plays, by its name; None where nothing does.
+    """
+
+    at: float
+    music: str | None = None
+
+
+@dataclass(frozen=True)
+class ComfortHeard:
+    """A comfort line is played to the caller on hold.
+
+    Attributes:
+        text: Its words; empty where it was given as audio.
+    """
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class HoldEnded:
+    """The caller is not on hold any more: joined, back with the AI, or gone.
+
+    Attributes:
+        longest_silence: The longest time, in seconds, in which nothing was played; None where
+            that was not measured.
+    """
+
+    at: float
+    longest_silence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -164,13 +275,29 @@ def _plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Said):
+        return {"at": value.at, "by": value.by, "text": value.text}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
     return value
 
 
 TransferEvent = (
-    PhaseChanged
+    TransferStarted
+    | PhaseChanged
+    | PhoneDialled
+    | PhoneRang
+    | PhoneAnswered
+    | PhoneClassified
+    | PhoneJoined
+    | PhoneEnded
+    | BriefingEnded
+    | FallbackDecided
+    | HoldStarted
+    | ComfortHeard
+    | HoldEnded
     | OfferMade
     | WaitingInQueue
     | SummaryWritten

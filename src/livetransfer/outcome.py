@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ._cause import Cause
 from ._frozen import Frozen
 from .answer_class import AnswerClass
 from .control import BridgeMode
@@ -73,8 +73,8 @@ class Attempt:
         waited: How long of it the caller has waited in a queue, in seconds.
         answered_by: What has answered the phone, where that was heard.
         phones: Of several phones that rang together, what became of each.
-        earlier: The attempts before this one, oldest first.
-        cause: The error behind it, where there was one.
+        earlier: The attempts before this one, oldest first; they name no earlier ones themselves.
+        cause: The error behind it, where there was one; `dataclasses.asdict` has its words.
     """
 
     destination: Destination | None
@@ -90,8 +90,18 @@ class Attempt:
     answered_by: AnswerClass | None = None
     phones: tuple[Attempt, ...] = ()
     words: str | None = None
-    earlier: tuple[Attempt, ...] = field(default=(), repr=False, hash=False)
-    cause: BaseException | None = field(default=None, repr=False, compare=False)
+    earlier: tuple[Attempt, ...] = field(default=(), repr=False, compare=False)
+    if TYPE_CHECKING:
+        cause: BaseException | None = field(default=None, repr=False, compare=False)
+    else:
+        cause: InitVar[BaseException | None] = None
+    _cause: Cause = field(default=Cause(None), init=False, repr=False, compare=False)
+
+    def __post_init__(self, *cause: BaseException | None) -> None:
+        object.__setattr__(self, "_cause", Cause(*cause))
+        # Each naming all before it, and these theirs, would double with every attempt.
+        earlier = tuple(replace(one, earlier=()) if one.earlier else one for one in self.earlier)
+        object.__setattr__(self, "earlier", earlier)
 
     @property
     def retryable(self) -> bool:
@@ -114,11 +124,8 @@ class Attempt:
             "waited": self.waited,
             "answered_by": None if self.answered_by is None else self.answered_by.value,
             "phones": [phone.to_dict() for phone in self.phones],
-            "cause": _named(self.cause),
+            "cause": self._cause.text,
         }
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"cause": _portable(self.cause)}
 
 
 _SENTENCES = {
@@ -185,7 +192,7 @@ class TransferOutcome:
         said: The sentence with which the fallback gave the caller back, where there was one.
         confirmed: After a REFER, whether the target is known to have been reached; a caller's
             leg that ended with nobody saying so leaves that open. None where there was none.
-        cause: The error behind it, where there was one.
+        cause: The error behind it, where there was one; `dataclasses.asdict` has its words.
     """
 
     status: TransferStatus
@@ -202,11 +209,16 @@ class TransferOutcome:
     words: str | None = None
     said: str | None = None
     confirmed: bool | None = None
-    cause: BaseException | None = field(default=None, repr=False, compare=False)
+    if TYPE_CHECKING:
+        cause: BaseException | None = field(default=None, repr=False, compare=False)
+    else:
+        cause: InitVar[BaseException | None] = None
     _end: Ending | None = field(default=None, repr=False, compare=False)
     _alone: bool = field(default=False, repr=False, compare=False)
+    _cause: Cause = field(default=Cause(None), init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, *cause: BaseException | None) -> None:
+        object.__setattr__(self, "_cause", Cause(*cause))
         object.__setattr__(self, "timings", Frozen(self.timings))
 
     @property
@@ -273,11 +285,8 @@ class TransferOutcome:
             "said": self.said,
             "confirmed": self.confirmed,
             "caller_present": self.caller_present,
-            "cause": _named(self.cause),
+            "cause": self._cause.text,
         }
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"cause": _portable(self.cause)}
 
     def __str__(self) -> str:
         """One or two sentences that an LLM can act on; they hold no number."""
@@ -325,17 +334,10 @@ class Ending:
         return Ending, (None,)
 
 
-def _named(error: BaseException | None) -> str | None:
-    return None if error is None else f"{type(error).__name__}: {error}"
-
-
-def _portable(error: BaseException | None) -> BaseException | None:
-    """Return `error`, or what stands for it where it cannot be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(_named(error))
-    return error
+if not TYPE_CHECKING:
+    # Not a field: `dataclasses.asdict` copies those, and not every error can be.
+    Attempt.cause = property(lambda self: self._cause.error)
+    TransferOutcome.cause = property(lambda self: self._cause.error)
 
 
 class TransferFailed(TransferError):

@@ -32,12 +32,14 @@ from livetransfer import (
     AttemptEnded,
     BridgeFailed,
     BriefingAgent,
+    BriefingEnded,
     BriefingRequest,
     CallControlError,
     CallEnd,
     CallEnded,
     CallerNotFoundError,
     ColdTransfer,
+    ComfortHeard,
     ConfigurationError,
     Destination,
     DestinationError,
@@ -46,21 +48,31 @@ from livetransfer import (
     DestinationRefused,
     DialFailed,
     EndedBy,
+    FallbackDecided,
     FallbackPolicy,
     HangUp,
+    HoldEnded,
     HoldMusicPlayer,
     HoldMusicProblem,
+    HoldStarted,
     HookFailed,
     Media,
     Next,
     OfferMade,
     Phase,
     PhaseChanged,
+    PhoneAnswered,
+    PhoneClassified,
+    PhoneDialled,
+    PhoneEnded,
+    PhoneJoined,
+    PhoneRang,
     ReferFailed,
     Retry,
     ReturnToAgent,
     Router,
     RouteRequest,
+    Said,
     SealFailed,
     SummaryWritten,
     TransferEnded,
@@ -69,6 +81,7 @@ from livetransfer import (
     TransferFailed,
     TransferInProgressError,
     TransferOutcome,
+    TransferStarted,
     TransferStatus,
     UnknownDestinationError,
     Verdict,
@@ -101,6 +114,31 @@ def told(event: TransferEvent) -> str:
         return f"{event.queue}: {event.position}, {event.estimate}"
     if isinstance(event, HookFailed):
         return f"{event.hook} {event.reason}: {event.instead}"
+    if isinstance(event, TransferStarted):
+        return f"{event.kind} for {event.caller_number or event.caller}"
+    if isinstance(event, (HoldStarted, ComfortHeard)):
+        return (event.text if isinstance(event, ComfortHeard) else event.music) or ""
+    if isinstance(event, FallbackDecided):
+        return f"{event.action} after {event.after:g} s: {event.reason}"
+    return told_of_phones(event)
+
+
+def told_of_phones(event: TransferEvent) -> str:
+    if isinstance(event, (PhoneDialled, PhoneRang)):
+        return event.identity
+    if isinstance(event, PhoneAnswered):
+        return event.call_id or event.identity
+    if isinstance(event, PhoneClassified):
+        return event.answered_by.value
+    if isinstance(event, PhoneJoined):
+        return event.mode
+    if isinstance(event, PhoneEnded):
+        return f"{event.status} {event.sip_code}"
+    if isinstance(event, BriefingEnded):
+        lines: tuple[Said, ...] = event.said
+        return "\n".join(line.text for line in lines)
+    if isinstance(event, HoldEnded):
+        return f"{event.longest_silence}"
     return ""
 
 

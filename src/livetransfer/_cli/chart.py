@@ -16,6 +16,11 @@ BARS = 1100
 """How many bars draw what one party heard."""
 FULL = 20000.0
 """The sample value that is drawn at full height."""
+STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+MARKS = 16
+"""How many marks the axis has at most."""
+FLAT = 10
+"""How loud a part is drawn, 0 to 48, that was heard and not recorded."""
 READABLE = 3.2
 """Percent of the width below which a phase has no room for its name."""
 TELLING = 3.4
@@ -30,8 +35,8 @@ def chart(recording: Recording) -> str:
         f'<i style="left:{place.at(stage.start)}"></i>' for stage in recording.stages[1:]
     )
     ticks = "".join(
-        f'<span style="left:{place.at(t)}">{t} s</span>'
-        for t in range(0, int(recording.seconds), 5)
+        f'<span style="left:{place.at(t)}">{_mark(t)}</span>'
+        for t in range(0, int(recording.seconds) or 1, _step(recording.seconds))
     )
     lanes = "\n".join(_lane(recording, ear, place) for ear in EARS)
     return f"""<figure class="chart"><div class="plot" id="plot">
@@ -40,6 +45,17 @@ def chart(recording: Recording) -> str:
 <div class="row axis">{ticks}</div>
 <div class="guides">{guides}</div><div class="cursor"></div>
 </div></figure>"""
+
+
+def _step(seconds: float) -> int:
+    """Return how many seconds lie between two marks of the axis."""
+    return next((step for step in STEPS if seconds / step <= MARKS), int(seconds / MARKS) + 1)
+
+
+def _mark(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 class _Place:
@@ -109,7 +125,7 @@ def _remarks(recording: Recording, ear: Who, place: _Place) -> str:
     found = []
     for stage in recording.stages:
         if ear == "human" and stage.name == "ringing":
-            found.append(place.box(stage, "rings", "rings", "billing's phone rings"))
+            found.append(place.box(stage, "rings", "rings", f"{recording.human}: the phone rings"))
         if ear == "ai" and stage.name == "bridged":
             found.append(place.box(stage, "remark", "silent: speaks to nobody, hears nobody"))
     hold = recording.hold
@@ -120,7 +136,8 @@ def _remarks(recording: Recording, ear: Who, place: _Place) -> str:
 
 def _wave(recording: Recording, ear: Who) -> str:
     """Return the outline of what was heard, each part in the colour of its source."""
-    levels = _levels(recording.audio[ear], BARS)
+    samples = recording.audio.get(ear)
+    levels = [FLAT] * BARS if samples is None else _levels(samples, BARS)
     paths = []
     for heard in recording.heard[ear]:
         first = int(heard.start / recording.seconds * BARS)

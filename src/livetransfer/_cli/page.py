@@ -8,7 +8,7 @@ from html import escape
 
 from .chart import NAMES, chart, duration, timed
 from .lines import Who, data
-from .recording import Recording, Span, Stage
+from .recording import Recording, Stage, Table
 
 __all__ = ["page"]
 
@@ -21,19 +21,20 @@ def page(recording: Recording, sounds: Mapping[Who, tuple[str, bytes]]) -> str:
         sounds: What each party heard: media type and bytes of a file.
     """
     seconds = recording.seconds
+    more = "\n".join(_more(table) for table in recording.tables)
     audio = "\n".join(
         f'<figure><figcaption>What {_the(ear)} heard</figcaption><audio id="audio-{ear}" controls '
         f'preload="none" src="data:{kind};base64,{base64.b64encode(content).decode()}"></audio>'
         "</figure>"
         for ear, (kind, content) in sounds.items()
     )
+    files = f'<section id="files"><h2>The recordings</h2>\n<div class="files">\n{audio}\n</div>'
+    files = f"{files}\n</section>" if sounds else ""
     ears = "\n".join(
         f'<label><input type="radio" name="ear" value="{value}"{checked}> {name}</label>'
         for value, name, checked in (
             ("all", "everyone", " checked"),
-            ("caller", "the caller", ""),
-            ("ai", "the AI", ""),
-            ("human", "the human", ""),
+            *((ear, _the(ear), "") for ear in sounds),
         )
     )
     return f"""<!doctype html>
@@ -43,14 +44,14 @@ def page(recording: Recording, sounds: Mapping[Who, tuple[str, bytes]]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
 script-src 'unsafe-inline'; media-src data:">
-<title>{escape(recording.title)} - livetransfer demo</title>
+<title>{escape(recording.title)} - {escape(recording.kicker)}</title>
 <style>
 {data("page.css").decode()}</style>
 </head>
 <body data-seconds="{seconds:.3f}">
 <header>
-<p class="kicker">livetransfer demo</p>
-<h1>{escape(recording.title)}, as each side heard it</h1>
+<p class="kicker">{escape(recording.kicker)}</p>
+<h1>{escape(recording.title)}{", as each side heard it" if sounds else ""}</h1>
 <p class="lede">{escape(recording.told)}</p>
 {_figures(recording)}
 </header>
@@ -79,16 +80,11 @@ aria-label="Position">
 </section>
 <section><h2>The phases</h2>
 {_phase_table(recording)}
-<p class="soft">The transfer, the two AI sessions and the music player are the library's own code.
-The telephone network, the speech and the language model are simulated, with the delays of usual
-cloud models. The music is what a call gets by default.</p>
+<p class="soft">{escape(recording.about)}</p>
 </section>
+{more}
 </div>
-<section id="files"><h2>The recordings</h2>
-<div class="files">
-{audio}
-</div>
-</section>
+{files}
 </main>
 <script>
 {data("page.js").decode()}</script>
@@ -111,21 +107,25 @@ def _described(recording: Recording) -> str:
 
 def _figures(recording: Recording) -> str:
     """Return the numbers that sum it up."""
-    outcome = recording.outcome
-    found = [("outcome", outcome.status.value.replace("_", " "))]
-    if outcome.sip_code is not None:
-        found.append(("SIP answer", f"{outcome.sip_code} {outcome.sip_reason or ''}".strip()))
-    if (hold := recording.hold) is not None:
-        found.append(("the caller was on hold", f"{hold.seconds:.1f} s"))
-        found.append(("longest silence on hold", f"{recording.silence_on_hold:.2f} s"))
-    answered = next(iter(recording.present["human"]), None)
-    first = next((s for s in recording.said if s.who == "ai" and "human" in s.to), None)
-    if answered is not None and first is not None:
-        found.append(("answer to first word", duration(Span(answered.start, first.start))))
-    if (joined := recording.stage("bridged")) is not None:
-        found.append(("caller and human talked", f"{joined.seconds:.1f} s"))
-    tiles = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in found)
+    tiles = "".join(
+        f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in recording.figures
+    )
     return f'<dl class="figures">{tiles}</dl>'
+
+
+def _more(table: Table) -> str:
+    """Return a table of what else is known."""
+    rows = (
+        "<tr>"
+        + "".join(
+            _time(cell) if isinstance(cell, float) else f"<td>{escape(str(cell))}</td>"
+            for cell in row
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    drawn = f'<div class="wide">{_table(table.heads, rows)}</div>'
+    return f"<section><h2>{escape(table.title)}</h2>\n{drawn}\n</section>"
 
 
 def _said(recording: Recording) -> str:

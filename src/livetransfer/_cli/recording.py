@@ -6,11 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from livetransfer.outcome import TransferOutcome
-
 from .lines import Samples, Who
 
-__all__ = ["EARS", "Heard", "Moment", "Recording", "Source", "Span", "Stage", "Utterance", "gaps"]
+__all__ = [
+    "EARS",
+    "Heard",
+    "Moment",
+    "Recording",
+    "Source",
+    "Span",
+    "Stage",
+    "Table",
+    "Utterance",
+    "gaps",
+]
 
 Source = Literal["caller", "ai", "human", "music"]
 EARS: tuple[Who, ...] = ("caller", "ai", "human")
@@ -82,8 +91,23 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Table:
+    """More of what is known, in words.
+
+    Attributes:
+        title: What it shows.
+        heads: Of its columns.
+        rows: Their cells; a number in the first is a time, in seconds since the call began.
+    """
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str | float]]
+
+
+@dataclass(frozen=True)
 class Recording:
-    """One rehearsed call.
+    """One call, rehearsed or real.
 
     Attributes:
         title: What it shows.
@@ -93,10 +117,15 @@ class Recording:
         moments: What happened on the telephone line.
         heard: What reached each party's ears. The AI's are open where it listens.
         present: When each party was on the line.
-        listening: When the AI listened, by whom it listened to.
         listening: When the AI listened, and to whom.
-        audio: What each heard, as samples: int16, mono, 24000 Hz, `seconds` long.
-        outcome: What the transfer returned.
+        audio: What each heard, as samples: int16, mono, 24000 Hz, `seconds` long. Of a real call
+            it may be known of nobody.
+        told: What happened, in two sentences.
+        figures: The numbers that sum it up: what, and how much.
+        about: What the page says about itself.
+        kicker: What the page belongs to.
+        human: What the human is called.
+        tables: More of what is known.
     """
 
     title: str
@@ -108,7 +137,12 @@ class Recording:
     present: Mapping[Who, Sequence[Span]]
     listening: Mapping[Who, Sequence[Span]]
     audio: Mapping[Who, Samples]
-    outcome: TransferOutcome
+    told: str = ""
+    figures: Sequence[tuple[str, str]] = ()
+    about: str = ""
+    kicker: str = "livetransfer"
+    human: str = "the human"
+    tables: Sequence[Table] = ()
 
     def stage(self, name: str) -> Stage | None:
         """Return the first stage of that name."""
@@ -126,21 +160,6 @@ class Recording:
             voices = [h.start for h in self.heard["caller"] if h.source == "ai"]
             end = min((at for at in voices if at > held[-1].start), default=held[-1].end)
         return Span(held[0].start, end)
-
-    @property
-    def told(self) -> str:
-        """What happened, in two sentences."""
-        joined, hold = self.stage("bridged"), self.hold
-        if joined is not None:
-            told = f"The caller and billing were joined, and talked for {joined.seconds:.1f} s."
-        else:
-            told = str(self.outcome).split(" The caller is on the line")[0]
-        if hold is None:
-            return told
-        return (
-            f"{told} The caller was on hold for {hold.seconds:.1f} s and heard music; the longest "
-            f"silence was {self.silence_on_hold:.2f} s."
-        )
 
     @property
     def silence_on_hold(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from livekit.agents import AgentSession
@@ -19,6 +19,7 @@ from livetransfer.testing.sounds import Sound
 from .agent import FrontDesk, scripted_llm, scripted_tts
 from .lines import RATE, Samples, Who, lines
 from .recording import EARS, Heard, Moment, Recording, Source, Span, Stage, Utterance
+from .rehearsal_words import ABOUT, figures, told
 from .scenario import BILLING, Scenario
 
 __all__ = ["rehearse"]
@@ -141,7 +142,7 @@ def _record(scenario: Scenario, hand: _Stagehand, agent: FrontDesk) -> Recording
             or (ear == "human" and _hears(phone.heard(sound.source), span, ear != who))
         )
         said.append(Utterance(span.start, span.end, who, to, sound.text))
-    return Recording(
+    recording = Recording(
         title=scenario.title,
         seconds=end,
         stages=_stages(hand.moves, end),
@@ -163,7 +164,14 @@ def _record(scenario: Scenario, hand: _Stagehand, agent: FrontDesk) -> Recording
             "human": phone.samples(0.0, end),
             "ai": _mixed(to_ai, end),
         },
-        outcome=agent.outcome,
+        about=ABOUT,
+        kicker="livetransfer demo",
+        human="billing",
+    )
+    return replace(
+        recording,
+        told=told(recording, agent.outcome),
+        figures=figures(recording, agent.outcome),
     )
 
 

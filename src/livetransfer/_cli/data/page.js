@@ -2,7 +2,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const seconds = Number(document.body.dataset.seconds);
-  const ears = ["caller", "ai", "human"];
+  const ears = ["caller", "ai", "human"].filter((ear) => $("audio-" + ear));
   const side = { caller: -0.5, ai: 0, human: 0.5 };
   const player = $("player"), button = $("play"), slider = $("seek"), clock = $("clock"), plot = $("plot");
   const marked = [...document.querySelectorAll("[data-from]")];
@@ -62,7 +62,7 @@
     tick();
   };
   const pause = () => { turn++; halt(); label(); };
-  const toggle = () => playing.length ? pause() : play();
+  const toggle = () => playing.length ? pause() : ears.length && play();
   const seek = (to) => {
     at = Math.min(seconds, Math.max(0, to));
     if (playing.length) play();
@@ -77,15 +77,15 @@
     seek((event.clientX - box.left) / box.width * seconds);
   };
   for (const go of document.querySelectorAll("button[data-at]")) {
-    go.onclick = () => { seek(Number(go.dataset.at)); if (!playing.length) play(); };
+    go.onclick = () => { seek(Number(go.dataset.at)); if (ears.length && !playing.length) play(); };
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("button, input, audio, a")) return;
     const act = { " ": toggle, ArrowLeft: () => seek(at - 2), ArrowRight: () => seek(at + 2), Home: () => seek(0), End: () => seek(seconds) }[event.key];
     if (act) { act(); event.preventDefault(); }
   });
-  player.hidden = false;
+  player.hidden = !ears.length;
   plot.classList.add("live");
-  $("files").hidden = true;
+  if ($("files")) $("files").hidden = true;
   show();
 })();

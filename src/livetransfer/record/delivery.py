@@ -1,0 +1,101 @@
+"""Takes records to one sink, in the background, in their order, each within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
+
+from livetransfer._tasks import keep
+from livetransfer._user_code import CodeFailed, ask
+from livetransfer.privacy import Privacy
+
+from .model import TransferRecord
+from .sinks.lines_file import JsonLinesSink
+from .sinks.port import RecordSink
+
+__all__ = ["WRITE_LIMIT", "Delivery"]
+
+logger = logging.getLogger("livetransfer")
+
+WRITE_LIMIT = 30.0
+"""Seconds that a sink may take for one record."""
+
+
+class Delivery:
+    """Writes the records of one transfer to one sink.
+
+    Args:
+        sink: The sink.
+        privacy: What the records were made with.
+    """
+
+    def __init__(self, sink: RecordSink, privacy: Privacy) -> None:
+        self._sink, self._privacy = sink, privacy
+        self._waiting: deque[TransferRecord] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._put: Future[None] | None = None
+
+    def add(self, record: TransferRecord) -> None:
+        """Write `record`, once those before it are written or given up."""
+        if type(self._sink) is JsonLinesSink:
+            self._hand_over(self._sink, record)
+            return
+        try:
+            wanted = record.over or bool(self._sink.takes_open_records)
+        except Exception:
+            wanted = record.over
+        if not wanted:
+            return
+        self._waiting.append(record)
+        if self._task is None or self._task.done():
+            task = asyncio.create_task(self._deliver(), name="livetransfer-record")
+            self._task = keep(task)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is not written yet."""
+        handed = self._put is not None and not self._put.done()
+        return handed or (self._task is not None and not self._task.done())
+
+    async def done(self) -> None:
+        """Wait until nothing is waiting."""
+        if self._put is not None and isinstance(self._sink, JsonLinesSink):
+            await self._sink.written()
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    def _hand_over(self, sink: JsonLinesSink, record: TransferRecord) -> None:
+        """Leave the rest to the sink's thread: the event loop does not turn for it."""
+        try:
+            self._put = sink.put(record, self._privacy)
+        except RuntimeError as error:
+            self._failed(record.id, str(error))
+        else:
+            self._put.add_done_callback(partial(self._handed_over, record.id))
+
+    def _handed_over(self, record_id: str, put: Future[None]) -> None:
+        error = None if put.cancelled() else put.exception()
+        if error is not None:
+            self._failed(record_id, f"raised {type(error).__name__}: {error}")
+
+    async def _deliver(self) -> None:
+        while self._waiting:
+            record = self._waiting.popleft()
+            write = partial(self._sink.write, record, self._privacy)
+            try:
+                await ask("record sink", write, WRITE_LIMIT)
+            except CodeFailed as failed:
+                self._failed(record.id, failed.reason)
+
+    def _failed(self, record_id: str, reason: str) -> None:
+        logger.error(
+            "the record of a transfer could not be written",
+            extra={
+                "sink": type(self._sink).__name__,
+                "record": record_id,
+                "lk.pii.reason": reason,
+            },
+        )

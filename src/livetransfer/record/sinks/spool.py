@@ -1,0 +1,102 @@
+"""Spool: what is still to be sent, as files in a folder that all processes of a machine share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["Spool", "state_folder"]
+
+_TAKEN = ".sending"
+TAKEN_FOR = 120.0
+"""Seconds after which what a process has taken, and not sent, is taken by another: it has died."""
+MOST = 10_000
+"""Files, at most; the oldest go."""
+
+
+def state_folder() -> Path:
+    """Return the folder for what has to outlive a process: ``$XDG_STATE_HOME/livetransfer``."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "livetransfer"
+
+
+class Spool:
+    """A folder of things to send; every method blocks.
+
+    Args:
+        folder: The folder; made when it is needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Keep `content` until it is removed; what had that name before is replaced.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / f"{name}.json"
+        half = path.with_suffix(f".{os.getpid()}.half")
+        handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(path)
+        except BaseException:
+            half.unlink(missing_ok=True)
+            raise
+        return path
+
+    def take(self, keep_for: float) -> list[Path]:
+        """Return what is to be sent, oldest first, and let no other process have it meanwhile.
+
+        What is older than `keep_for` seconds is removed, unsent.
+        """
+        if not self.folder.is_dir():
+            return []
+        found = []
+        waiting = sorted(self._waiting(keep_for), key=lambda each: each[0])
+        for _, path in waiting[:-MOST]:
+            path.unlink(missing_ok=True)
+        for _, path in waiting[-MOST:]:
+            taken = path.with_name(path.name.removesuffix(_TAKEN) + _TAKEN)
+            # Whoever comes second finds nothing to rename.
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(taken)
+                os.utime(taken, (time.time(), taken.stat().st_mtime))
+                found.append(taken)
+        return found
+
+    def _waiting(self, keep_for: float) -> Iterator[tuple[float, Path]]:
+        now = time.time()
+        for path in self.folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                if path.suffix == ".half":
+                    if now - stat.st_mtime > TAKEN_FOR:
+                        path.unlink()
+                elif now - stat.st_mtime > keep_for:
+                    path.unlink()
+                elif path.suffix == ".json" or now - stat.st_atime > TAKEN_FOR:
+                    yield stat.st_mtime, path
+
+    def give_back(self, taken: Path) -> None:
+        """Let `taken` be sent later, unless a newer one of its name is there."""
+        path = taken.with_name(taken.name.removesuffix(_TAKEN))
+        with contextlib.suppress(FileNotFoundError):
+            if path.exists():
+                taken.unlink()
+            else:
+                taken.rename(path)
+
+    def remove(self, taken: Path) -> None:
+        """Forget `taken`, which was sent."""
+        taken.unlink(missing_ok=True)
