@@ -18,6 +18,8 @@ from livetransfer.control import (
     Referred,
 )
 from livetransfer.destination import Destination
+from livetransfer.errors import ReferFailed
+from livetransfer.status import TransferStatus
 
 from .audio import open_sink
 from .earshot import Earshot
@@ -171,9 +173,14 @@ class LiveKitControl:
         """Send `leg`'s phone elsewhere; see [`CallControl`][livetransfer.control.CallControl].
 
         Raises:
-            ReferFailed: Refused, failed, or unclear (`indeterminate`).
+            ReferFailed: Refused, failed, or unclear (`indeterminate`); or `leg` is no phone.
         """
         place = self._joining.place(leg.identity)
+        if _kind(place.room, leg.identity) != "phone":
+            raise ReferFailed(
+                "only a phone can be sent elsewhere with a REFER, and this party has none",
+                status=TransferStatus.FAILED,
+            )
         return await refer(
             place.wire,
             place.events,

@@ -11,6 +11,7 @@ from typing import Any
 
 from livekit import rtc
 from livekit.protocol import models as proto_models
+from livekit.protocol import sip as proto_sip
 
 from livetransfer._livekit.signalling.room_events import RoomEvents
 
@@ -175,6 +176,7 @@ class FakeWire:
         self.joins_late = 0.0
         self.answer: asyncio.Future[None] | None = None
         self.there: set[str] = set()
+        self.refer_takes = 0.0
 
     def elsewhere(self, room_name: str) -> FakeWire:
         if room_name == self.room_name:
@@ -248,6 +250,13 @@ class FakeWire:
         self.answer = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(self.joins_late, self._join, request)
         await self.answer
+
+    async def refer(
+        self, identity: str, address: str, **_: Any
+    ) -> proto_sip.TransferSIPParticipantResponse:
+        await asyncio.sleep(self.refer_takes)
+        await self._call("refer", identity, address)
+        return proto_sip.TransferSIPParticipantResponse()
 
     def _join(self, request: Any) -> None:
         assert self.answer is not None
