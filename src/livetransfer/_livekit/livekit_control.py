@@ -27,6 +27,7 @@ from .joining import Joining
 from .leg_audio import RoomLegAudio
 from .repair import Repair
 from .signalling.dtmf import send_keys
+from .signalling.own_numbers import OwnNumbers
 from .signalling.refer_request import refer
 from .signalling.room_events import CALL_ID, CALLER_NUMBER, RoomEvents
 from .signalling.server_api import Wire
@@ -60,6 +61,8 @@ class LiveKitControl:
         self._unsubscribe = events.subscribe(self._on_event)
         self._repair = Repair(wire, events, self._tasks)
         self._repair.start()
+        self._own_numbers = OwnNumbers(wire, self._tasks)
+        self._own_numbers.prepare()
         self.call_id(self._caller)
 
     @property
@@ -101,8 +104,10 @@ class LiveKitControl:
     ) -> Leg:
         """Ring `destination` and return its leg once it is answered (and sealed).
 
+        An inbound number of this server itself is refused: agents would dial each other.
         See [`CallControl.dial`][livetransfer.control.CallControl.dial].
         """
+        await self._own_numbers.check(destination)
         leg = await self._joining.dial(
             destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
         )

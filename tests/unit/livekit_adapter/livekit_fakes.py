@@ -163,10 +163,10 @@ class FakeWire:
     room_name = "room"
     agent = "agent"
     owner = "agent#now"
-    url = "ws://127.0.0.1"
 
     def __init__(self, room: FakeRoom) -> None:
         self.room = room
+        self.url = f"ws://127.0.0.1/{next(_SIDS)}"
         self.calls: list[tuple[Any, ...]] = []
         self.fail: defaultdict[str, list[BaseException]] = defaultdict(list)
         self.deaf: set[str] = set()
@@ -177,6 +177,7 @@ class FakeWire:
         self.answer: asyncio.Future[None] | None = None
         self.there: set[str] = set()
         self.refer_takes = 0.0
+        self.numbers: list[str] = []
 
     def elsewhere(self, room_name: str) -> FakeWire:
         if room_name == self.room_name:
@@ -250,6 +251,10 @@ class FakeWire:
         self.answer = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(self.joins_late, self._join, request)
         await self.answer
+
+    async def inbound_numbers(self) -> list[str]:
+        await self._call("inbound_numbers")
+        return self.numbers
 
     async def refer(
         self, identity: str, address: str, **_: Any
