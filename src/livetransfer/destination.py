@@ -86,6 +86,9 @@ class Destination:
         summary_header: The header, such as ``"X-Transfer-Summary"``, in which the human's PBX
             gets a short summary of the conversation, for a screen pop; left out where none is
             written yet as the phone is dialled.
+        own_number: That the number is an inbound number of this LiveKit server, and that it is
+            meant: it leads to another agent. Otherwise dialling one is refused, because agents
+            who transfer to each other's numbers would do so without end.
 
     Raises:
         DestinationError: A field cannot be used; the message says which, and what to do.
@@ -110,6 +113,7 @@ class Destination:
     metadata: str | None = None
     include_headers: IncludeHeaders | None = None
     summary_header: str | None = None
+    own_number: bool | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.address, str) or not self.address.strip():
@@ -141,8 +145,9 @@ class Destination:
             )
         if self.media is not None and not isinstance(self.media, Media):
             raise DestinationError("media", self.media, "give a Media(...)")
-        if self.krisp is not None and not isinstance(self.krisp, bool):
-            raise DestinationError("krisp", self.krisp, "use True or False")
+        for flag in ("krisp", "own_number"):
+            if not isinstance(getattr(self, flag), bool | None):
+                raise DestinationError(flag, getattr(self, flag), "use True or False")
         if self.trunk_id is not None and self.sip_connection is not None:
             raise DestinationError(
                 "trunk_id", self.trunk_id, "give either trunk_id or sip_connection, not both"

@@ -55,7 +55,8 @@ class OnRefer:
 
     `OnRefer(603)` refuses. `OnRefer(notify=(100, 486))` tries and finds the target busy.
     `OnRefer(notify=())` accepts and never says how it went. `after` seconds pass before the
-    response, `every` seconds before each NOTIFY. livekit-sip 1.2.0 loses a response that comes
+    response, `every` seconds before each NOTIFY. With `bye` the phone hangs up by itself, so many
+    seconds after the last of these. livekit-sip 1.2.0 loses a response that comes
     within a millisecond about once in twenty times (the RPC then fails with "transaction failed to
     complete", although the REFER was accepted): `after=0` shows it.
     """
@@ -64,6 +65,7 @@ class OnRefer:
     notify: tuple[int, ...] = (100, 200)
     after: float = 0.02
     every: float = 0.05
+    bye: float | None = None
 
 
 @dataclass(frozen=True)

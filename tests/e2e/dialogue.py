@@ -153,8 +153,16 @@ class Dialogue(Timeline):
                 ("Content-Type", "message/sipfrag;version=2.0"),
             ]
             body = f"SIP/2.0 {code} {REASONS.get(code, 'Unknown')}\r\n".encode()
+            if code >= 200 and script.bye is not None:
+                self._spawn(self._leave(script.bye))
             response = await self.ask("NOTIFY", headers, body)
             self.note("notified", f"{code}: {response.status}")
+        if script.bye is not None and max(script.notify, default=0) < 200:
+            self._spawn(self._leave(script.bye))
+
+    async def _leave(self, after: float) -> None:
+        await asyncio.sleep(after)
+        await self.bye()
 
     # The means.
 

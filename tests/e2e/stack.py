@@ -18,6 +18,7 @@ import random
 import shutil
 import signal
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -69,6 +70,17 @@ def unavailable() -> str | None:
             "this host has none, and adding one takes root and `ip` (iproute2)"
         )
     return None
+
+
+def server_version() -> tuple[int, ...] | None:
+    """The livekit-server on PATH, as (1, 13, 5); None where a running stack is named.
+
+    It stands for the pair: livekit-sip does not tell its own.
+    """
+    if os.environ.get(_PREFIX + "URL"):
+        return None
+    told = subprocess.run(["livekit-server", "--version"], capture_output=True, check=True).stdout
+    return tuple(int(each) for each in told.decode().split()[-1].split("."))
 
 
 class Stack:

@@ -6,6 +6,7 @@ import asyncio
 
 from . import cast, judge, tones
 from .behaviour import Answer, NeverAnswer, OnRefer
+from .stack import server_version
 from .switchboard import PATIENCE, Switchboard, TransferCall
 
 
@@ -34,7 +35,7 @@ async def test_refer_accepted(switchboard: Switchboard) -> None:
     assert call.caller.refers[0].refer_to == "sip:100@pbx.test"
     assert call.caller.refers[0].message.get("X-Ticket") == "4711"
     outcome = await call.outcome()
-    assert outcome["status"] == "referred"
+    assert (outcome["status"], outcome["confirmed"]) == ("referred", True)
     await call.told("closed")
     assert not call.requests_after(refer.at)
 
@@ -77,6 +78,30 @@ async def test_refer_fails_because_the_target_is_busy(switchboard: Switchboard) 
     outcome = await call.outcome()
     assert (outcome["status"], outcome["sip_code"]) == ("busy", 486)
     assert not call.phones[0].invites, "the target was reached; it must not be dialled as well"
+
+
+async def test_refer_is_declined_by_the_target(switchboard: Switchboard) -> None:
+    """A newer server says for it what it says for a refused REFER."""
+    call = await switchboard.call([Answer()], kind="cold", on_refer=OnRefer(notify=(100, 603)))
+    await call.ask()
+    await back_with_the_ai(call)
+    outcome = await call.outcome()
+    assert (outcome["status"], outcome["sip_code"]) == ("declined", 603)
+    assert not call.phones[0].invites, "he has declined; he must not be rung again"
+
+
+async def test_refer_whose_end_nobody_has_seen(switchboard: Switchboard) -> None:
+    script = OnRefer(notify=(100,), bye=0.5)
+    call = await switchboard.call([Answer()], kind="cold", on_refer=script)
+    await call.ask()
+    await call.caller.wait("ended", PATIENCE)
+    outcome = await call.outcome()
+    seen = (outcome["status"], outcome["confirmed"])
+    # Older servers do not answer the request; newer ones say success.
+    both = [("indeterminate", None), ("referred", False)]
+    version = server_version()
+    assert seen in (both if version is None else [both[version >= (1, 13)]])
+    assert not call.phones[0].invites
 
 
 async def test_refer_that_times_out_is_indeterminate(switchboard: Switchboard) -> None:

@@ -133,6 +133,7 @@ def described(outcome: TransferOutcome) -> dict[str, Any]:
         "reason": outcome.reason,
         "summary": outcome.summary,
         "mode": outcome.mode,
+        "confirmed": outcome.confirmed,
         "identity": outcome.human_identity,
         "attempts": [attempt.status.value for attempt in outcome.attempts],
         "timings": dict(outcome.timings),

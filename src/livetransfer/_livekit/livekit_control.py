@@ -18,6 +18,8 @@ from livetransfer.control import (
     Referred,
 )
 from livetransfer.destination import Destination
+from livetransfer.errors import ReferFailed
+from livetransfer.status import TransferStatus
 
 from .audio import open_sink
 from .earshot import Earshot
@@ -25,6 +27,7 @@ from .joining import Joining
 from .leg_audio import RoomLegAudio
 from .repair import Repair
 from .signalling.dtmf import send_keys
+from .signalling.own_numbers import OwnNumbers
 from .signalling.refer_request import refer
 from .signalling.room_events import CALL_ID, CALLER_NUMBER, RoomEvents
 from .signalling.server_api import Wire
@@ -58,6 +61,8 @@ class LiveKitControl:
         self._unsubscribe = events.subscribe(self._on_event)
         self._repair = Repair(wire, events, self._tasks)
         self._repair.start()
+        self._own_numbers = OwnNumbers(wire, self._tasks)
+        self._own_numbers.prepare()
         self.call_id(self._caller)
 
     @property
@@ -99,8 +104,10 @@ class LiveKitControl:
     ) -> Leg:
         """Ring `destination` and return its leg once it is answered (and sealed).
 
+        An inbound number of this server itself is refused: agents would dial each other.
         See [`CallControl.dial`][livetransfer.control.CallControl.dial].
         """
+        await self._own_numbers.check(destination)
         leg = await self._joining.dial(
             destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
         )
@@ -171,9 +178,14 @@ class LiveKitControl:
         """Send `leg`'s phone elsewhere; see [`CallControl`][livetransfer.control.CallControl].
 
         Raises:
-            ReferFailed: Refused, failed, or unclear (`indeterminate`).
+            ReferFailed: Refused, failed, or unclear (`indeterminate`); or `leg` is no phone.
         """
         place = self._joining.place(leg.identity)
+        if _kind(place.room, leg.identity) != "phone":
+            raise ReferFailed(
+                "only a phone can be sent elsewhere with a REFER, and this party has none",
+                status=TransferStatus.FAILED,
+            )
         return await refer(
             place.wire,
             place.events,

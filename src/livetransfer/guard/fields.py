@@ -16,7 +16,8 @@ FREE = ("address", "kind", "krisp", "max_duration", "method", "name", "ring_time
 
 GUARDED = (
     *("caller_id", "country", "display_name", "dtmf", "headers", "include_headers", "media"),
-    *("metadata", "sip_connection", "summary_header", "to_user_override", "trunk_id"),
+    *("metadata", "own_number", "sip_connection", "summary_header", "to_user_override"),
+    "trunk_id",
 )
 _BY_NAME_ONLY = ("sip_connection", "to_user_override")
 _all = attrgetter(*GUARDED)

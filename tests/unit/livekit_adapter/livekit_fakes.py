@@ -11,6 +11,7 @@ from typing import Any
 
 from livekit import rtc
 from livekit.protocol import models as proto_models
+from livekit.protocol import sip as proto_sip
 
 from livetransfer._livekit.signalling.room_events import RoomEvents
 
@@ -162,10 +163,10 @@ class FakeWire:
     room_name = "room"
     agent = "agent"
     owner = "agent#now"
-    url = "ws://127.0.0.1"
 
     def __init__(self, room: FakeRoom) -> None:
         self.room = room
+        self.url = f"ws://127.0.0.1/{next(_SIDS)}"
         self.calls: list[tuple[Any, ...]] = []
         self.fail: defaultdict[str, list[BaseException]] = defaultdict(list)
         self.deaf: set[str] = set()
@@ -175,6 +176,8 @@ class FakeWire:
         self.joins_late = 0.0
         self.answer: asyncio.Future[None] | None = None
         self.there: set[str] = set()
+        self.refer_takes = 0.0
+        self.numbers: list[str] = []
 
     def elsewhere(self, room_name: str) -> FakeWire:
         if room_name == self.room_name:
@@ -248,6 +251,17 @@ class FakeWire:
         self.answer = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(self.joins_late, self._join, request)
         await self.answer
+
+    async def inbound_numbers(self) -> list[str]:
+        await self._call("inbound_numbers")
+        return self.numbers
+
+    async def refer(
+        self, identity: str, address: str, **_: Any
+    ) -> proto_sip.TransferSIPParticipantResponse:
+        await asyncio.sleep(self.refer_takes)
+        await self._call("refer", identity, address)
+        return proto_sip.TransferSIPParticipantResponse()
 
     def _join(self, request: Any) -> None:
         assert self.answer is not None

@@ -129,15 +129,10 @@ REFERS = [
     # The REFER's own response: it may be dialled.
     ("unavailable", 503, "sip status: 603", {"sip_status_code": "603"}, S.DECLINED, False),
     ("internal", 500, "sip status: 405", {"sip_status_code": "405"}, S.FAILED, False),
-    # The newest servers name a reason. "Rejected" may be either; whoever may have been reached,
-    # was.
+    # The newest servers name a reason.
     (
         "internal", 500, "", {"sip_status_code": "405", "sip_transfer_reason": "STR_REJECTED"},
         S.FAILED, False,
-    ),
-    (
-        "unavailable", 503, "", {"sip_status_code": "486", "sip_transfer_reason": "STR_REJECTED"},
-        S.BUSY, True,
     ),
     (
         "unavailable", 503, "",
@@ -164,6 +159,9 @@ def test_refer(row: tuple[str, int, str, dict[str, str], S, bool]) -> None:
         ("canceled", {}),
         ("canceled", {"sip_transfer_reason": "STR_RINGING_TIMEOUT"}),
         ("internal", {"sip_transfer_reason": "STR_SUBSCRIPTION_TERMINATED"}),
+        # "Rejected" may be the target's answer, or the trunk's to the REFER itself.
+        ("unavailable", {"sip_status_code": "486", "sip_transfer_reason": "STR_REJECTED"}),
+        ("permission_denied", {"sip_status_code": "603", "sip_status": "Decline"}),
     ],
 )
 def test_a_refer_cannot_be_taken_back(code: str, metadata: dict[str, str]) -> None:
@@ -192,7 +190,7 @@ def test_transfer_responses() -> None:
         response(proto_sip.STS_TRANSFER_FAILED, 486, proto_sip.STR_REJECTED)
     )
     assert busy is not None
-    assert (busy.status, busy.sip_code, busy.target_reached) == (S.BUSY, 486, True)
+    assert (busy.status, busy.sip_code, busy.indeterminate) == (S.INDETERMINATE, 486, True)
     refused = classify_transfer_response(
         response(proto_sip.STS_TRANSFER_FAILED, 405, proto_sip.STR_REJECTED)
     )
@@ -244,11 +242,23 @@ def _newer(code: int, twirp: str, words: str) -> ServerError:
         (_newer(486, "resource_exhausted", "call transfer failed: sip status: 486: Busy"), True),
         (_newer(486, "resource_exhausted", "sip status: 486: Busy Here"), False),
         (_newer(404, "not_found", "call transfer failed: sip status: 404: Not Found"), True),
-        # Neither is certain: nobody is dialled.
-        (_newer(603, "permission_denied", "something new"), True),
+        # Whoever said it, the number does not exist.
+        (_newer(404, "not_found", "something new"), True),
     ],
 )
 def test_a_newer_server_tells_the_targets_answer_from_the_refusal(
     error: ServerError, reached: bool
 ) -> None:
     assert classify(error, "refer").target_reached is reached
+
+
+def test_where_neither_is_certain_it_is_indeterminate() -> None:
+    for code, twirp in ((603, "permission_denied"), (486, "resource_exhausted")):
+        fault = classify(_newer(code, twirp, "something new"), "refer")
+        assert (fault.status, fault.sip_code, fault.indeterminate) == (S.INDETERMINATE, code, True)
+
+
+def test_details_that_cannot_be_read_are_no_certainty() -> None:
+    error = _newer(603, "permission_denied", "")
+    error.metadata["error_details"] = "%%%"
+    assert classify(error, "refer").indeterminate

@@ -1,7 +1,8 @@
 """One classification of what LiveKit's APIs raise, for old and new servers alike.
 
 The SIP code decides: `sip_status_code` in the metadata first, then ``sip status: NNN`` in the
-message, then the Twirp code. The table of observed shapes is in tests/unit/test_livekit_errors.py.
+message, then the Twirp code. The table of observed shapes is in
+tests/unit/livekit_adapter/test_errors.py.
 """
 
 from __future__ import annotations
@@ -101,9 +102,10 @@ def _unclear(text: str) -> Fault:
 def _server_error(error: ServerError, verb: Verb) -> Fault:
     code, reason = _sip_status(error)
     from_metadata = "sip_status_code" in error.metadata
+    if code is not None and verb == "refer":
+        return _refer_answered(code, reason, not from_metadata or _target_answered(error, code))
     if code is not None:
-        reached = verb == "refer" and (not from_metadata or _target_answered(error, code))
-        return Fault(status_for_sip(code), code, reason, target_reached=reached, text=f"SIP {code}")
+        return Fault(status_for_sip(code), code, reason, text=f"SIP {code}")
     if verb == "refer":
         return _refer_without_code(error)
     if error.code == "deadline_exceeded":
@@ -128,13 +130,21 @@ def _refer_without_code(error: ServerError) -> Fault:
     return Fault(TransferStatus.FAILED, text=f"LiveKit answered {error.code}")
 
 
-def _target_answered(error: ServerError, code: int) -> bool:
+def _refer_answered(code: int, reason: str | None, by_target: bool | None) -> Fault:
+    status = status_for_sip(code)
+    if by_target is None and status in _A_PERSON_ANSWERED:
+        # Perhaps the target's own answer, perhaps a trunk on which transfers are switched off.
+        text = f"SIP {code}, and it is not known whose answer that was"
+        return Fault(TransferStatus.INDETERMINATE, code, reason, indeterminate=True, text=text)
+    return Fault(status, code, reason, target_reached=by_target is not False, text=f"SIP {code}")
+
+
+def _target_answered(error: ServerError, code: int) -> bool | None:
     """Whether a code is the target's, told by a NOTIFY, and not the answer to the REFER itself.
 
-    Where that is not certain, it is taken for the target's: dialling would ring him twice. The
-    wording was read off livekit-sip 1.10.0, whose error has no reason of its own; livekit-sip
-    1.2.0 reports a NOTIFY with no metadata at all, and a refused REFER as `unavailable` (or
-    `internal`) with it.
+    None where that is not certain. The wording was read off livekit-sip 1.10.0, whose error has no
+    reason of its own; livekit-sip 1.2.0 reports a NOTIFY with no metadata at all, and a refused
+    REFER as `unavailable` (or `internal`) with it.
     """
     details = error.metadata.get("error_details", "")
     words = error.message
@@ -150,15 +160,16 @@ def _target_answered(error: ServerError, code: int) -> bool:
     reason = error.metadata.get("sip_transfer_reason", "")
     if reason not in ("", "STR_UNSPECIFIED"):
         return _notified(reason, code)
-    return error.code not in ("unavailable", "internal")
+    return False if error.code in ("unavailable", "internal") else None
 
 
-def _notified(transfer_reason: str, code: int) -> bool:
+def _notified(transfer_reason: str, code: int) -> bool | None:
     if transfer_reason in ("", "STR_UNSPECIFIED"):
         return False
-    # Newer servers say "rejected" whoever rejected it. Where it may have been the target, it was:
-    # dialling would ring the same person twice.
-    return transfer_reason != "STR_REJECTED" or status_for_sip(code) in _A_PERSON_ANSWERED
+    if transfer_reason != "STR_REJECTED":
+        return True
+    # Newer servers say "rejected" whoever rejected it: the target, where a person may have.
+    return None if status_for_sip(code) in _A_PERSON_ANSWERED else False
 
 
 def _sip_status(error: ServerError) -> tuple[int | None, str | None]:
@@ -184,13 +195,8 @@ def classify_transfer_response(response: proto_sip.TransferSIPParticipantRespons
     code = int(response.sip_status.code) if response.HasField("sip_status") else 0
     if response.status == proto_sip.STS_TRANSFER_ONGOING or not code:
         return _unclear("the transfer had not ended when LiveKit answered")
-    return Fault(
-        status_for_sip(code),
-        code,
-        response.sip_status.status or None,
-        target_reached=_notified(proto_sip.SIPTransferReason.Name(response.reason), code),
-        text=f"SIP {code}",
-    )
+    by_target = _notified(proto_sip.SIPTransferReason.Name(response.reason), code)
+    return _refer_answered(code, response.sip_status.status or None, by_target)
 
 
 _BY_DISCONNECT = {

@@ -9,7 +9,7 @@ from typing import Any
 from livekit.protocol import sip as proto_sip
 
 from livetransfer._livekit.signalling.room_events import RoomEvents
-from livetransfer._livekit.tasks import Tasks
+from livetransfer._livekit.tasks import Tasks, logger
 from livetransfer.control import CallLost, ControlEvent, LegLeft, Referred
 
 from .classify import Fault, classify, classify_transfer_response, refer_failed
@@ -20,10 +20,13 @@ __all__ = ["refer"]
 # livekit-sip hangs the leg up about 1 s after a NOTIFY of success; the request ends before that.
 REPORT_WITHIN = 2.0
 
-# A newer server answers the request the moment the leg ends, also where no final NOTIFY came:
-# measured on loopback, the leg is gone 0 to 2 ms after the answer then, and 10 ms or more after a
-# NOTIFY 200 that is followed by a BYE at once (1.13.5 with 1.10.0).
-UNSEEN = 0.006
+# A newer server answers the request the moment the leg ends, also where no final NOTIFY came, and
+# says success (livekit-sip 1.10.0). The leg was then gone 0 to 16 ms after the answer, on busy
+# machines too; the phone that hung up by itself 20 ms after its NOTIFY 200, after 28 ms or more.
+# Three times that, for servers further away: who hangs up sooner than that is not confirmed.
+UNSEEN = 0.05
+# For the server's word that the leg is still there.
+ASK_WITHIN = 1.0
 
 
 async def refer(
@@ -77,9 +80,18 @@ async def refer(
             raise refer_failed(fault)
         if not left.done():
             await asyncio.wait({left}, timeout=UNSEEN)
-        return Referred(confirmed=not left.done())
+        return Referred(confirmed=not left.done() and await _still_there(wire, identity))
     finally:
         unsubscribe()
+
+
+async def _still_there(wire: Wire, identity: str) -> bool:
+    """Ask the server, which knows of an early departure seconds before the room's view does."""
+    try:
+        return await asyncio.wait_for(wire.participant(identity), ASK_WITHIN) is not None
+    except Exception:
+        logger.debug("the server could not be asked whether a leg is still there")
+        return False
 
 
 def _outcome(request: asyncio.Task[proto_sip.TransferSIPParticipantResponse]) -> Fault | None:

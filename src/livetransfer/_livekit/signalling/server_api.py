@@ -231,6 +231,11 @@ class Wire:
         """Dial; return once it is answered. `timeout` is in seconds, for the whole request."""
         await self.api.sip.create_sip_participant(request, timeout=timeout)
 
+    async def inbound_numbers(self) -> list[str]:
+        """Return the numbers of the server's inbound trunks, as they are written there."""
+        listed = await self.api.sip.list_inbound_trunk(proto_sip.ListSIPInboundTrunkRequest())
+        return [number for trunk in listed.items for number in trunk.numbers]
+
     async def refer(
         self,
         identity: str,
