@@ -1,0 +1,212 @@
+"""Tones: bursts of one or two steady pitches, and what networks and machines mean by them.
+
+Sources: ITU-T E.180 supplement 2 (tones of the world's networks), E.180 3.7 (SIT), T.30 (fax).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from .spectrum import HOP_SECONDS, Hop
+
+__all__ = ["Burst", "Tones", "signal_of"]
+
+PURE = 0.8
+"""The share of the power that a tone has at its pitch, noise of 7 dB below it included."""
+
+PURE_BOTH = 0.88
+"""The same for two pitches together."""
+
+AUDIBLE = -48.0
+"""dBFS below which nothing is taken for a tone."""
+
+SAME = 18.0
+"""Hz by which the pitch of one tone may seem to move."""
+
+LOST = 3
+"""Hops without the tone that do not end it: lost packets."""
+
+SHORTEST = 0.09
+"""Seconds of the shortest burst that is kept."""
+
+
+@dataclass
+class Burst:
+    """A tone, from its first hop to its last.
+
+    Attributes:
+        begin: Seconds since the answer.
+        end: The same; of a burst that still sounds, so far.
+        pitch: Of the louder pitch, in Hz.
+        second: Of the other, where two sound; else None.
+        level: dBFS.
+        steady: Whether its level stays the same, as a network's does and a note's does not.
+    """
+
+    begin: float
+    end: float
+    pitch: float
+    second: float | None
+    level: float
+    steady: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it sounds."""
+        return self.end - self.begin
+
+
+class Tones:
+    """Makes bursts of hops."""
+
+    def __init__(self) -> None:
+        self.bursts: list[Burst] = []
+        self._hops: list[Hop] = []
+        self._begin = 0.0
+        self._missed = 0
+
+    def push(self, at: float, hop: Hop) -> bool:
+        """Take the hop that ends at `at`; return whether it belongs to a tone."""
+        sounds = hop.level > AUDIBLE and (hop.share > PURE or hop.both > PURE_BOTH)
+        if self._hops and not (sounds and abs(hop.pitch - self._pitch) <= SAME):
+            self._missed += 1
+            if self._missed <= LOST and not (sounds and self._missed > 1):
+                return True
+            self._finish()
+        if not sounds:
+            return False
+        if not self._hops:
+            # The window reaches back: the tone has begun before it was most of it.
+            self._begin = at - 2 * HOP_SECONDS
+        self._hops.append(hop)
+        self._missed = 0
+        return True
+
+    @property
+    def _pitch(self) -> float:
+        latest = self._hops[-4:]
+        return sum(hop.pitch for hop in latest) / len(latest)
+
+    def current(self, now: float) -> Burst | None:
+        """Return the tone that sounds at `now`, None if none does."""
+        if not self._hops:
+            return None
+        return self._burst(now - self._missed * HOP_SECONDS)
+
+    def _finish(self) -> None:
+        length = len(self._hops)
+        burst = self._burst(self._begin + (length + 1) * HOP_SECONDS)
+        if burst.seconds >= SHORTEST:
+            self.bursts = [*self.bursts[-11:], burst]
+        self._hops, self._missed = [], 0
+
+    def _burst(self, end: float) -> Burst:
+        inner = self._hops[2:-2] or self._hops
+        level = median(hop.level for hop in inner)
+        two = median(hop.share for hop in inner) <= PURE
+        off = sum(abs(hop.level - level) > 2.5 for hop in inner)
+        return Burst(
+            begin=self._begin,
+            end=max(end, self._begin),
+            pitch=median(hop.pitch for hop in inner),
+            second=median(hop.second for hop in inner) if two else None,
+            level=level,
+            steady=off <= 0.2 * len(inner),
+        )
+
+
+SIT = ((880.0, 1020.0), (1335.0, 1465.0), (1735.0, 1845.0))
+RING_BAND = (380.0, 520.0)
+"""Hz in which the ringback of every network lies."""
+
+LONG_RING = 0.85
+"""Seconds of one burst that is too long for a busy tone: ringback."""
+
+AFTER_SPEECH = 1.4
+"""The same just after speech, where it may be a mailbox's beep."""
+
+
+def signal_of(bursts: list[Burst], current: Burst | None, now: float, spoken: float) -> str | None:
+    """Return what the network or a machine says by its tones.
+
+    Args:
+        bursts: Those that are over, in order.
+        current: The one that sounds.
+        now: Seconds since the answer.
+        spoken: When speech was heard last; a negative number if never.
+
+    Returns:
+        `"sit"`, `"busy"`, `"fax"`, `"ringback"`, or None.
+    """
+    every = [*bursts, current] if current is not None else bursts
+    if not every or now - every[-1].end > 1.0:
+        return None
+    if _sit(every):
+        return "sit"
+    if _fax(every[-1], now, spoken):
+        return "fax"
+    if _busy(every):
+        return "busy"
+    if _rings(every, current, now, spoken):
+        return "ringback"
+    return None
+
+
+def _sit(every: list[Burst]) -> bool:
+    three = every[-3:]
+    if len(three) < 3:
+        return False
+    return all(
+        low <= burst.pitch <= high and 0.12 <= burst.seconds <= 0.6 and burst.second is None
+        for burst, (low, high) in zip(three, SIT, strict=True)
+    ) and all(b.begin - a.end < 0.25 for a, b in zip(three, three[1:], strict=False))
+
+
+def _fax(last: Burst, now: float, spoken: float) -> bool:
+    if last.second is not None or not last.steady:
+        return False
+    answering = abs(last.pitch - 2100) < 25 and last.seconds >= 1.2
+    calling = (
+        spoken < 0
+        and abs(last.pitch - 1100) < 45
+        and 0.42 <= last.seconds <= 0.62
+        and now - last.end >= 0.3
+    )
+    return answering or calling
+
+
+def _busy(every: list[Burst]) -> bool:
+    last = every[-3:]
+    if len(last) < 3:
+        return False
+    one, two, three = last
+    if any(abs(b.pitch - one.pitch) > 25 or not 300 <= b.pitch <= 650 for b in last):
+        return False
+    gaps = (two.begin - one.end, three.begin - two.end)
+    lengths = (one.seconds, two.seconds)
+    return (
+        all(0.12 <= seconds <= 0.8 for seconds in (*gaps, *lengths))
+        and abs(gaps[0] - gaps[1]) < 0.12
+        and abs(lengths[0] - lengths[1]) < 0.12
+        and one.steady
+        and two.steady
+    )
+
+
+def _in_ring_band(burst: Burst) -> bool:
+    return RING_BAND[0] <= burst.pitch <= RING_BAND[1] and burst.second is None and burst.steady
+
+
+def _rings(every: list[Burst], current: Burst | None, now: float, spoken: float) -> bool:
+    last = every[-1]
+    if not _in_ring_band(last):
+        return False
+    enough = LONG_RING if spoken < 0 or last.begin - spoken > 3.0 else AFTER_SPEECH
+    if enough <= last.seconds <= 6.0:
+        return True
+    if len(every) < 2 or current is not None or not _in_ring_band(every[-2]):
+        return False
+    one = every[-2]
+    double = 0.3 <= one.seconds <= 0.55 and 0.3 <= last.seconds <= 0.55
+    return double and 0.1 <= last.begin - one.end <= 0.3 and now - last.end >= 0.4
