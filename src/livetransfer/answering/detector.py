@@ -206,6 +206,8 @@ class _Session:
         quiet = rhythm.quiet(self.heard) if heard else None
         sure = words.person(verdict, quiet, rhythm.turns > self._turn)
         if sure is not None:
+            if verdict.is_machine:
+                words.restart_at_turn()
             return self._is(A.PERSON, "words", "short greeting", sure)
         return False
 

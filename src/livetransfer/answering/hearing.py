@@ -6,7 +6,7 @@ from livekit import rtc
 
 from .rhythm import Rhythm
 from .samples import Samples
-from .spectrum import HOP_SECONDS, Spectrum
+from .spectrum import HOP_SECONDS, Hop, Spectrum
 from .tones import RING_BAND, Burst, Tones, signal_of
 
 __all__ = ["Hearing"]
@@ -17,7 +17,10 @@ LONGEST_OFF = 5.2
 LATE = 0.6
 """Seconds by which the next burst may be late."""
 
-BEEP = (0.12, 1.5)
+VOWEL = 9
+"""Hops that a vowel sounds like a tone at most."""
+
+BEEP = (0.13, 1.6)
 """Seconds that a mailbox's beep lasts."""
 
 BEEP_BAND = (350.0, 2150.0)
@@ -45,6 +48,8 @@ class Hearing:
         self._tones = Tones()
         self._pushed = 0.0
         self._rings: list[Burst] = []
+        self._unsure: list[tuple[float, Hop]] | None = []
+        self._is_tone = False
 
     def push(self, frame: rtc.AudioFrame) -> bool:
         """Take a frame; return whether there is something new to weigh."""
@@ -65,10 +70,32 @@ class Hearing:
         for block in blocks:
             for hop in self._spectrum.look(block):
                 self.now += HOP_SECONDS
-                self.rhythm.push(self.now, hop, self._tones.push(self.now, hop))
+                self._follow(hop)
             self.rhythm.settle()
             self._signals()
         return bool(blocks)
+
+    def _follow(self, hop: Hop) -> None:
+        if self._tones.push(self.now, hop, self.rhythm.threshold):
+            # A vowel is as pure as a tone for a moment: wait and see which it is.
+            if self._unsure is None:
+                self.rhythm.push(self.now, hop, self._is_tone)
+                return
+            self._unsure.append((self.now, hop))
+            if len(self._unsure) >= VOWEL:
+                current = self._tones.current(self.now)
+                self._is_tone = current is not None and current.steady
+                self._tell_rhythm(self._is_tone)
+                self._unsure = None
+            return
+        if self._unsure:
+            self._tell_rhythm(False)
+        self._unsure = []
+        self.rhythm.push(self.now, hop, False)
+
+    def _tell_rhythm(self, tone: bool) -> None:
+        for at, hop in self._unsure or ():
+            self.rhythm.push(at, hop, tone)
 
     def _signals(self) -> None:
         bursts, current = self._tones.bursts, self._tones.current(self.now)
@@ -130,6 +157,6 @@ class Hearing:
             or self.now - last.end < AFTER_BEEP
         ):
             return None
-        spoken = self.rhythm.spoken >= 1.0 and -0.3 <= last.begin - self.rhythm.last <= 6.0
-        alone = len(bursts) < 2 or last.begin - bursts[-2].end > 0.6
+        spoken = self.rhythm.spoken >= 1.0 and 0.0 <= last.begin - self.rhythm.last <= 6.0
+        alone = last.alone >= 0.1 and (len(bursts) < 2 or last.begin - bursts[-2].end > 0.6)
         return last.end if spoken and alone and not self.rhythm.music else None

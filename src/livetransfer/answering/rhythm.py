@@ -14,23 +14,32 @@ FAINTEST = -45.0
 ABOVE_NOISE = 7.0
 """dB by which speech is louder than what lies beneath it."""
 
-MEMORY = 150
-"""Hops (3 s) over which the noise is looked for."""
+MEMORY = 250
+"""Hops (5 s) over which the noise is looked for."""
 
 PAUSE = 0.45
 """Seconds of quiet that end a stretch of speech; between two words there is less."""
 
-TURN = 1.2
+TURN = 1.3
 """Seconds of quiet that end a turn: who waits that long waits for us."""
 
 SHORTEST = 0.12
 """Seconds of sound that are taken for a voice; a click is shorter."""
 
-STEADY = 6.0
+HELD = 6.0
 """Hz by which the pitch of a note that is held may move in 20 ms; a voice's moves more."""
 
-MUSIC = 0.6
-"""The share of sounding hops with a held pitch from which on it is music."""
+WINDOW = 100
+"""Hops (2 s) over which voice and music are told apart."""
+
+DYNAMIC = 13.0
+"""dB between the loud and the quiet moments of 2 s of speech, at least: it pauses within words.
+Music and noise have less."""
+
+MUSIC = 0.66
+"""The share of hops with a held pitch from which on it is music, where it has not much dynamic."""
+
+MUSIC_DYNAMIC = 18.0
 
 
 class Rhythm:
@@ -43,6 +52,8 @@ class Rhythm:
         turns: How many turns have begun.
         last: Seconds since the answer at which a voice was heard last; negative if never.
         spoken: Seconds of speech so far.
+        threshold: dBFS above which something sounds.
+        music: Whether what sounds is music or noise, and no speech.
     """
 
     def __init__(self) -> None:
@@ -50,33 +61,43 @@ class Rhythm:
         self.turns = 0
         self.last = -1.0
         self._levels: deque[float] = deque(maxlen=MEMORY)
-        self._held: deque[bool] = deque(maxlen=MEMORY)
-        self._threshold = FAINTEST
+        self._held: deque[bool] = deque(maxlen=WINDOW)
+        self.threshold = FAINTEST
+        self.music = False
         self._pitch = 0.0
         self._sound = 0.0
         self._begin = self._turn_begin = 0.0
-        self._quiet_since = 0.0
+        self._quiet_since = self._sounded = 0.0
 
     def settle(self) -> None:
-        """Look for the noise again; called for each block."""
-        if self._levels:
-            ordered = sorted(self._levels)
-            self._threshold = max(FAINTEST, ordered[len(ordered) // 10] + ABOVE_NOISE)
+        """Look for the noise again, and whether it is a voice that sounds; for each block."""
+        if not self._levels:
+            return
+        ordered = sorted(self._levels)
+        noise, loud = ordered[len(ordered) // 25], ordered[-1 - len(ordered) // 25]
+        # Speech that is not much louder than what lies beneath it: a finer line.
+        above = min(ABOVE_NOISE, max(4.0, 0.4 * (loud - noise)))
+        self.threshold = max(FAINTEST, noise + above)
+        latest = sorted(list(self._levels)[-WINDOW:])
+        dynamic = latest[-1 - len(latest) // 20] - latest[len(latest) // 20]
+        held = sum(self._held) > MUSIC * len(self._held)
+        self.music = dynamic < DYNAMIC or (held and dynamic < MUSIC_DYNAMIC)
 
     def push(self, at: float, hop: Hop, tone: bool) -> None:
         """Take the hop that ends at `at`; `tone`: it belongs to a tone, which is no speech."""
         self._levels.append(hop.level)
-        held = abs(hop.pitch - self._pitch) <= STEADY
+        self._held.append(abs(hop.pitch - self._pitch) <= HELD)
         self._pitch = hop.pitch
-        if tone or hop.level <= self._threshold:
+        if tone and hop.level > self.threshold:
+            self._sounded = at
+        if tone or hop.level <= self.threshold:
             if self._sound < SHORTEST and at - self._quiet_since > 0.1:
                 self._sound = 0.0
             return
-        self._held.append(held)
         if at - self._quiet_since > PAUSE:
             self._sound = 0.0
             self._begin = at - HOP_SECONDS
-        self._quiet_since = at
+        self._quiet_since = self._sounded = at
         self._sound += HOP_SECONDS
         if self._sound < SHORTEST:
             return
@@ -90,10 +111,5 @@ class Rhythm:
         self.turn = at - self._turn_begin
 
     def quiet(self, now: float) -> float:
-        """Return for how many seconds no voice was heard."""
-        return now - self.last if self.last >= 0 else now
-
-    @property
-    def music(self) -> bool:
-        """Whether what sounds holds its notes, and is no speech."""
-        return len(self._held) >= 40 and sum(self._held) > MUSIC * len(self._held)
+        """Return for how many seconds nothing was heard."""
+        return now - self._sounded

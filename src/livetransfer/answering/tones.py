@@ -24,6 +24,9 @@ AUDIBLE = -48.0
 SAME = 18.0
 """Hz by which the pitch of one tone may seem to move."""
 
+STEADY = 8.0
+"""Hz by which it moves at most while it is steady."""
+
 LOST = 3
 """Hops without the tone that do not end it: lost packets."""
 
@@ -41,7 +44,8 @@ class Burst:
         pitch: Of the louder pitch, in Hz.
         second: Of the other, where two sound; else None.
         level: dBFS.
-        steady: Whether its level stays the same, as a network's does and a note's does not.
+        steady: Whether level and pitch stay the same, as a machine's do, a voice's and a note's not.
+        alone: Seconds without any sound before it.
     """
 
     begin: float
@@ -50,6 +54,7 @@ class Burst:
     second: float | None
     level: float
     steady: bool
+    alone: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -65,9 +70,17 @@ class Tones:
         self._hops: list[Hop] = []
         self._begin = 0.0
         self._missed = 0
+        self._sounded = 0.0
+        self._alone = 0.0
 
-    def push(self, at: float, hop: Hop) -> bool:
-        """Take the hop that ends at `at`; return whether it belongs to a tone."""
+    def push(self, at: float, hop: Hop, threshold: float) -> bool:
+        """Take a hop; return whether it belongs to a tone.
+
+        Args:
+            at: When it ends.
+            hop: It.
+            threshold: dBFS above which something sounds.
+        """
         sounds = hop.level > AUDIBLE and (hop.share > PURE or hop.both > PURE_BOTH)
         if self._hops and not (sounds and abs(hop.pitch - self._pitch) <= SAME):
             self._missed += 1
@@ -75,11 +88,15 @@ class Tones:
                 return True
             self._finish()
         if not sounds:
+            if hop.level > threshold:
+                self._sounded = at
             return False
         if not self._hops:
+            self._alone = max(0.0, at - HOP_SECONDS - self._sounded)
             # The window reaches back: the tone has begun before it was most of it.
             self._begin = at - 2 * HOP_SECONDS
         self._hops.append(hop)
+        self._sounded = at
         self._missed = 0
         return True
 
@@ -105,14 +122,20 @@ class Tones:
         inner = self._hops[2:-2] or self._hops
         level = median(hop.level for hop in inner)
         two = median(hop.share for hop in inner) <= PURE
-        off = sum(abs(hop.level - level) > 2.5 for hop in inner)
+        pitch = median(hop.pitch for hop in inner)
+        # Two pitches beat: three hops together are as loud as the next three.
+        levels = [hop.level for hop in inner]
+        smooth = [sum(levels[i : i + 3]) / 3 for i in range(max(1, len(levels) - 2))]
+        off = sum(abs(one - level) > 2.5 for one in smooth if len(levels) >= 3)
+        off += sum(abs(hop.pitch - pitch) > STEADY for hop in inner)
         return Burst(
             begin=self._begin,
             end=max(end, self._begin),
-            pitch=median(hop.pitch for hop in inner),
+            pitch=pitch,
             second=median(hop.second for hop in inner) if two else None,
             level=level,
             steady=off <= 0.2 * len(inner),
+            alone=self._alone,
         )
 
 
@@ -146,7 +169,7 @@ def signal_of(bursts: list[Burst], current: Burst | None, now: float, spoken: fl
         return "sit"
     if _fax(every[-1], now, spoken):
         return "fax"
-    if _busy(every):
+    if _busy(every) and every[-3].begin - spoken > 0.1:
         return "busy"
     if _rings(every, current, now, spoken):
         return "ringback"
@@ -189,8 +212,7 @@ def _busy(every: list[Burst]) -> bool:
         all(0.12 <= seconds <= 0.8 for seconds in (*gaps, *lengths))
         and abs(gaps[0] - gaps[1]) < 0.12
         and abs(lengths[0] - lengths[1]) < 0.12
-        and one.steady
-        and two.steady
+        and all(burst.steady and burst.alone > 0.1 for burst in last)
     )
 
 

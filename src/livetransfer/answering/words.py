@@ -16,13 +16,13 @@ LATEST = 70
 MARGIN = 0.6
 """By how much more must speak for another machine than for the one that was found."""
 
-SETTLED = 2.0
+SETTLED = 2.5
 """The weight that makes a machine of somebody who has spoken with us like a person."""
 
 HINT = 0.4
 """The weight from which on words are suspected to be a machine's."""
 
-PATIENCE = ((0.25, 0.35), (0.5, 0.7), (DECIDED, 1.3))
+PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.75, 1.3))
 """Up to which weight of machines, how many seconds of quiet make a person."""
 
 FEW = 7
@@ -74,6 +74,11 @@ class Words:
         self._over, self._interim, self.count = [], "", 0
         self._all = self._latest = None
 
+    def restart_at_turn(self) -> None:
+        """Forget what was said before the present turn."""
+        self._over = [(number, text) for number, text in self._over if number >= self._turn]
+        self._all = self._latest = None
+
     def _text(self, turn: int | None) -> str:
         parts = [text for number, text in self._over if turn is None or number >= turn]
         return " ".join([*parts, self._interim])
@@ -94,7 +99,7 @@ class Words:
         """The machine that the words hint at."""
         if not self.count:
             return None
-        found = self._look()
+        found = self._look_at_latest() if self._turn > 1 else self._look()
         strongest = found.strongest
         if strongest is None or found.weight(strongest) < HINT:
             return None
@@ -139,7 +144,7 @@ class Words:
             return None
         strongest = found.strongest
         weight = found.weight(strongest) if strongest else 0.0
-        if weight >= (HINT if follows else DECIDED) or found.count > 30:
+        if weight > (HINT if follows else PATIENCE[-1][0]) or found.count > 30:
             return None
         patience = next(seconds for limit, seconds in PATIENCE if weight <= limit)
         if not found.greeting and found.count > FEW:
