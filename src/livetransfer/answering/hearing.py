@@ -50,6 +50,7 @@ class Hearing:
         self._rings: list[Burst] = []
         self._unsure: list[tuple[float, Hop]] | None = []
         self._is_tone = False
+        self._run = 0
 
     def push(self, frame: rtc.AudioFrame) -> bool:
         """Take a frame; return whether there is something new to weigh."""
@@ -78,6 +79,10 @@ class Hearing:
     def _follow(self, hop: Hop) -> None:
         if self._tones.push(self.now, hop, self.rhythm.threshold):
             # A vowel is as pure as a tone for a moment: wait and see which it is.
+            if self._tones.runs != self._run:
+                self._run = self._tones.runs
+                self._tell_rhythm(False)
+                self._unsure = []
             if self._unsure is None:
                 self.rhythm.push(self.now, hop, self._is_tone)
                 return

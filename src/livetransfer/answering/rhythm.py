@@ -91,8 +91,8 @@ class Rhythm:
         if tone and hop.level > self.threshold:
             self._sounded = at
         if tone or hop.level <= self.threshold:
-            if self._sound < SHORTEST and at - self._quiet_since > 0.1:
-                self._sound = 0.0
+            if self._sound < SHORTEST:
+                self._sound = max(0.0, self._sound - HOP_SECONDS / 4)
             return
         if at - self._quiet_since > PAUSE:
             self._sound = 0.0

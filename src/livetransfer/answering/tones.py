@@ -5,6 +5,7 @@ Sources: ITU-T E.180 supplement 2 (tones of the world's networks), E.180 3.7 (SI
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,10 +13,10 @@ from .spectrum import HOP_SECONDS, Hop
 
 __all__ = ["Burst", "Tones", "signal_of"]
 
-PURE = 0.8
+PURE = 0.78
 """The share of the power that a tone has at its pitch, noise of 7 dB below it included."""
 
-PURE_BOTH = 0.88
+PURE_BOTH = 0.84
 """The same for two pitches together."""
 
 AUDIBLE = -48.0
@@ -29,6 +30,9 @@ STEADY = 8.0
 
 LOST = 3
 """Hops without the tone that do not end it: lost packets."""
+
+BLUR = 5
+"""Hops at the begin of a tone in which it is not yet pure, or another dies away."""
 
 SHORTEST = 0.09
 """Seconds of the shortest burst that is kept."""
@@ -70,8 +74,10 @@ class Tones:
         self._hops: list[Hop] = []
         self._begin = 0.0
         self._missed = 0
-        self._sounded = 0.0
+        self._sounded: deque[float] = deque([0.0] * BLUR, maxlen=BLUR)
         self._alone = 0.0
+        self.runs = 0
+        """How many tones have begun."""
 
     def push(self, at: float, hop: Hop, threshold: float) -> bool:
         """Take a hop; return whether it belongs to a tone.
@@ -85,20 +91,24 @@ class Tones:
         if self._hops and not (sounds and abs(hop.pitch - self._pitch) <= SAME):
             self._missed += 1
             if self._missed <= LOST and not (sounds and self._missed > 1):
+                self._note(self._sounded[-1])
                 return True
             self._finish()
         if not sounds:
-            if hop.level > threshold:
-                self._sounded = at
+            self._note(at if hop.level > threshold else self._sounded[-1])
             return False
         if not self._hops:
-            self._alone = max(0.0, at - HOP_SECONDS - self._sounded)
+            self._alone = max(0.0, self._begin - self._sounded[0])
+            self.runs += 1
             # The window reaches back: the tone has begun before it was most of it.
             self._begin = at - 2 * HOP_SECONDS
         self._hops.append(hop)
-        self._sounded = at
+        self._note(at)
         self._missed = 0
         return True
+
+    def _note(self, sounded: float) -> None:
+        self._sounded.append(sounded)
 
     @property
     def _pitch(self) -> float:
@@ -120,13 +130,13 @@ class Tones:
 
     def _burst(self, end: float) -> Burst:
         inner = self._hops[2:-2] or self._hops
-        level = median(hop.level for hop in inner)
         two = median(hop.share for hop in inner) <= PURE
         pitch = median(hop.pitch for hop in inner)
-        # Two pitches beat: three hops together are as loud as the next three.
+        # Pitches that are near beat: four hops together are as loud as the next four.
         levels = [hop.level for hop in inner]
-        smooth = [sum(levels[i : i + 3]) / 3 for i in range(max(1, len(levels) - 2))]
-        off = sum(abs(one - level) > 2.5 for one in smooth if len(levels) >= 3)
+        smooth = [sum(levels[i : i + 4]) / 4 for i in range(len(levels) - 3)]
+        level = sum(levels) / len(levels)
+        off = sum(abs(one - level) > 2.5 for one in smooth)
         off += sum(abs(hop.pitch - pitch) > STEADY for hop in inner)
         return Burst(
             begin=self._begin,
