@@ -225,7 +225,7 @@ class _Session:
             self._is(A.VOICEMAIL, "rhythm", "long speech", 0.5)
         elif undecided and not read and rhythm.turn <= GREETING:
             needed = QUIET if rhythm.turn <= SHORT_GREETING else QUIET_AFTER_LONGER
-            if rhythm.quiet(now) >= needed and rhythm.voiced >= 0.16:
+            if rhythm.quiet(now) >= needed and rhythm.voiced >= 0.2:
                 self._is(A.PERSON, "rhythm", "short greeting", 0.5)
 
 

@@ -107,7 +107,8 @@ class Hearing:
         if not bursts and current is None:
             self.signal = None
             return
-        self.signal = signal_of(bursts, current, self.now, self.rhythm.last)
+        spoken = self.rhythm.last if self.rhythm.spoken > 0.4 else -1.0
+        self.signal = signal_of(bursts, current, self.now, spoken)
         if self.signal == "ringback":
             last = current or bursts[-1]
             if self._rings and self._rings[-1].begin == last.begin:

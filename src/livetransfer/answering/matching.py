@@ -66,12 +66,15 @@ class _Pattern:
     def __init__(self, text: str, weight: float, answer: AnswerClass | None) -> None:
         self.text, self.weight, self.answer = text, weight, answer
         self.keys = [item.split("|") for item in text.split()]
-        # The rarest word is what a text is looked through for: the longest one.
         items = [_expression(alternatives) for alternatives in self.keys]
         self.whole = _joined(items)
         self.parts: list[re.Pattern[str]] = []
         if len(items) >= 3:
-            self.parts = [_joined([*items[:i], *items[i + 1 :]]) for i in range(len(items))]
+            # The longest word carries the meaning: it has to be there.
+            longest = max(range(len(items)), key=lambda i: min(map(len, self.keys[i])))
+            self.parts = [
+                _joined([*items[:i], *items[i + 1 :]]) for i in range(len(items)) if i != longest
+            ]
 
     def found(self, text: str) -> float:
         """Return the weight of what of the pattern is in `text`."""

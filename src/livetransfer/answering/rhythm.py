@@ -67,7 +67,7 @@ class Rhythm:
         self._pitch = 0.0
         self._sound = 0.0
         self._begin = self._turn_begin = 0.0
-        self._quiet_since = self._sounded = 0.0
+        self._sounded = self._gap = 0.0
 
     def settle(self) -> None:
         """Look for the noise again, and whether it is a voice that sounds; for each block."""
@@ -88,22 +88,25 @@ class Rhythm:
         self._levels.append(hop.level)
         self._held.append(abs(hop.pitch - self._pitch) <= HELD)
         self._pitch = hop.pitch
-        if tone and hop.level > self.threshold:
-            self._sounded = at
-        if tone or hop.level <= self.threshold:
+        if hop.level <= self.threshold:
             if self._sound < SHORTEST:
                 self._sound = max(0.0, self._sound - HOP_SECONDS / 4)
             return
-        if at - self._quiet_since > PAUSE:
+        gap = at - self._sounded
+        self._gap = max(self._gap, gap)
+        self._sounded = at
+        if gap > PAUSE:
             self._sound = 0.0
             self._begin = at - HOP_SECONDS
-        self._quiet_since = self._sounded = at
+        if tone:
+            return
         self._sound += HOP_SECONDS
         if self._sound < SHORTEST:
             return
-        if self.last < 0 or self._begin - self.last > TURN:
+        if self.last < 0 or self._gap > TURN:
             self.turns += 1
             self._turn_begin = self._begin
+        self._gap = 0.0
         self.spoken += HOP_SECONDS
         self.voiced = self._sound
         self.last = at

@@ -25,7 +25,7 @@ AUDIBLE = -48.0
 SAME = 18.0
 """Hz by which the pitch of one tone may seem to move."""
 
-STEADY = 8.0
+STEADY = 6.0
 """Hz by which it moves at most while it is steady."""
 
 LOST = 3
@@ -98,10 +98,10 @@ class Tones:
             self._note(at if hop.level > threshold else self._sounded[-1])
             return False
         if not self._hops:
-            self._alone = max(0.0, self._begin - self._sounded[0])
-            self.runs += 1
             # The window reaches back: the tone has begun before it was most of it.
             self._begin = at - 2 * HOP_SECONDS
+            self._alone = max(0.0, self._begin - self._sounded[0])
+            self.runs += 1
         self._hops.append(hop)
         self._note(at)
         self._missed = 0
@@ -153,7 +153,7 @@ SIT = ((880.0, 1020.0), (1335.0, 1465.0), (1735.0, 1845.0))
 RING_BAND = (380.0, 520.0)
 """Hz in which the ringback of every network lies."""
 
-LONG_RING = 0.85
+LONG_RING = 0.8
 """Seconds of one burst that is too long for a busy tone: ringback."""
 
 AFTER_SPEECH = 1.4
