@@ -100,6 +100,7 @@ def _trimmed(samples: Audio) -> Audio:
     if peak == 0.0:
         raise RuntimeError("a voice said nothing")
     samples = samples * (0.5 / peak)
-    loud = np.flatnonzero(np.abs(samples) > 0.01)
+    # 25 dB below the peak: what is fainter at the ends is a breath, and lost in the noise.
+    loud = np.flatnonzero(np.abs(samples) > 0.028)
     kept: Audio = samples[max(0, loud[0] - 80) : loud[-1] + 160]
     return kept

@@ -199,7 +199,7 @@ class _Session:
     def _by_words(self) -> bool:
         words, verdict = self._words, self._verdict
         rhythm, heard = self._hearing.rhythm, self._hearing.any_sound
-        found = words.machine(verdict, self._settled)
+        found = words.machine(verdict, self._settled, rhythm.turn)
         if found is not None:
             answer, phrase = found
             return self._is(answer, "words", phrase, 0.9)
@@ -221,7 +221,7 @@ class _Session:
             return
         read = self._words.count > 0
         unbroken, in_all = (12.0, 15.0) if read else (UNBROKEN, IN_ALL)
-        if rhythm.stretch >= unbroken or rhythm.turn >= in_all:
+        if (rhythm.stretch >= unbroken or rhythm.turn >= in_all) and not rhythm.musical:
             self._is(A.VOICEMAIL, "rhythm", "long speech", 0.5)
         elif undecided and not read and rhythm.turn <= GREETING:
             needed = QUIET if rhythm.turn <= SHORT_GREETING else QUIET_AFTER_LONGER

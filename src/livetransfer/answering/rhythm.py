@@ -17,10 +17,13 @@ ABOVE_NOISE = 7.0
 MEMORY = 250
 """Hops (5 s) over which the noise is looked for."""
 
+LOST = -75.0
+"""dBFS below which there was no packet."""
+
 PAUSE = 0.45
 """Seconds of quiet that end a stretch of speech; between two words there is less."""
 
-TURN = 1.3
+TURN = 1.1
 """Seconds of quiet that end a turn: who waits that long waits for us."""
 
 SHORTEST = 0.12
@@ -68,20 +71,25 @@ class Rhythm:
         self._sound = 0.0
         self._begin = self._turn_begin = 0.0
         self._sounded = self._gap = 0.0
+        self._blocks = self._musical = 0
 
     def settle(self) -> None:
         """Look for the noise again, and whether it is a voice that sounds; for each block."""
         if not self._levels:
             return
-        ordered = sorted(self._levels)
+        # A lost packet is no silence of the line.
+        sounded = [level for level in self._levels if level > LOST] or list(self._levels)
+        ordered = sorted(sounded)
         noise, loud = ordered[len(ordered) // 25], ordered[-1 - len(ordered) // 25]
         # Speech that is not much louder than what lies beneath it: a finer line.
         above = min(ABOVE_NOISE, max(4.0, 0.4 * (loud - noise)))
         self.threshold = max(FAINTEST, noise + above)
-        latest = sorted(list(self._levels)[-WINDOW:])
+        latest = sorted(sounded[-WINDOW:])
         dynamic = latest[-1 - len(latest) // 20] - latest[len(latest) // 20]
         held = sum(self._held) > MUSIC * len(self._held)
         self.music = dynamic < DYNAMIC or (held and dynamic < MUSIC_DYNAMIC)
+        self._blocks += 1
+        self._musical += self.music
 
     def push(self, at: float, hop: Hop, tone: bool) -> None:
         """Take the hop that ends at `at`; `tone`: it belongs to a tone, which is no speech."""
@@ -97,6 +105,7 @@ class Rhythm:
         self._sounded = at
         if gap > PAUSE:
             self._sound = 0.0
+            self._blocks = self._musical = 0
             self._begin = at - HOP_SECONDS
         if tone:
             return
@@ -112,6 +121,11 @@ class Rhythm:
         self.last = at
         self.stretch = at - self._begin
         self.turn = at - self._turn_begin
+
+    @property
+    def musical(self) -> bool:
+        """Whether the present stretch was music, for a good part of it."""
+        return self._musical > 0.25 * self._blocks
 
     def quiet(self, now: float) -> float:
         """Return for how many seconds nothing was heard."""

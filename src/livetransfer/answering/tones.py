@@ -28,7 +28,7 @@ SAME = 18.0
 STEADY = 6.0
 """Hz by which it moves at most while it is steady."""
 
-LOST = 3
+LOST = 4
 """Hops without the tone that do not end it: lost packets."""
 
 BLUR = 5

@@ -16,8 +16,10 @@ LATEST = 70
 MARGIN = 0.6
 """By how much more must speak for another machine than for the one that was found."""
 
-SETTLED = 2.5
-"""The weight that makes a machine of somebody who has spoken with us like a person."""
+SETTLED = 2.0
+MONOLOGUE = 6.0
+"""The weight, and the seconds of speech, that make a machine of somebody who has spoken with us
+like a person: a person may well speak of messages and numbers."""
 
 HINT = 0.4
 """The weight from which on words are suspected to be a machine's."""
@@ -105,9 +107,17 @@ class Words:
             return None
         return strongest
 
-    def machine(self, verdict: AnswerVerdict, settled: bool) -> tuple[AnswerClass, str] | None:
-        """Return the machine that the words are, and its phrase; None if there is no other."""
-        if not self.count:
+    def machine(
+        self, verdict: AnswerVerdict, settled: bool, turn: float
+    ) -> tuple[AnswerClass, str] | None:
+        """Return the machine that the words are, and its phrase; None if there is no other.
+
+        Args:
+            verdict: What was found so far.
+            settled: Whether a person has spoken with us.
+            turn: For how many seconds somebody has spoken now.
+        """
+        if not self.count or (settled and turn < MONOLOGUE):
             return None
         found = self._look_at_latest() if settled else self._look()
         strongest = found.strongest
