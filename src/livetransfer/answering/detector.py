@@ -188,8 +188,7 @@ class _Session:
         if (beep := hearing.beep()) is not None and beep != self._beep:
             self._beep = beep
             mailbox = self._verdict.answered_by in (A.UNKNOWN, A.PERSON, A.VOICEMAIL)
-            screening = self._words.suspected is A.SCREENING
-            if mailbox and not screening:
+            if mailbox:
                 old = self._verdict
                 if old.answered_by is A.VOICEMAIL and old.evidence.what != "beep":
                     self._verdict = AnswerVerdict()

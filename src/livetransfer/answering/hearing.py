@@ -164,5 +164,6 @@ class Hearing:
         ):
             return None
         spoken = self.rhythm.spoken >= 1.0 and 0.0 <= last.begin - self.rhythm.last <= 6.0
-        alone = last.alone >= 0.1 and (len(bursts) < 2 or last.begin - bursts[-2].end > 0.6)
+        again = len(bursts) > 1 and abs(bursts[-2].pitch - last.pitch) < 25
+        alone = last.alone >= 0.1 and not (again and last.begin - bursts[-2].end < 1.0)
         return last.end if spoken and alone and not self.rhythm.music else None

@@ -72,6 +72,7 @@ class Rhythm:
         self._begin = self._turn_begin = 0.0
         self._sounded = self._gap = 0.0
         self._blocks = self._musical = 0
+        self._above = False
 
     def settle(self) -> None:
         """Look for the noise again, and whether it is a voice that sounds; for each block."""
@@ -96,7 +97,9 @@ class Rhythm:
         self._levels.append(hop.level)
         self._held.append(abs(hop.pitch - self._pitch) <= HELD)
         self._pitch = hop.pitch
-        if hop.level <= self.threshold:
+        above = hop.level > self.threshold
+        twice, self._above = above and self._above, above
+        if not twice:  # one hop alone is the noise
             if self._sound < SHORTEST:
                 self._sound = max(0.0, self._sound - HOP_SECONDS / 4)
             return
