@@ -175,7 +175,9 @@ def listen(
         while calls and calls[0] <= now:
             calls.pop(0)
             before = time.process_time()
-            heard = Heard(tuple(said), session.verdict.answered_by, session.suspected)
+            heard = Heard(
+                tuple(said), session.verdict.answered_by, session.suspected, session.replied
+            )
             for way in bridged:
                 rule = Acceptance(way, code="7" if way == "code" else None)  # type: ignore[arg-type]
                 bridged[way] |= rule.by_voice(heard).bridges
@@ -194,6 +196,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
     plain = [one for one in outcomes if "," not in one.clip["kind"]]
     persons = [one for one in plain if one.clip["kind"] == "person"]
     machines = [one for one in plain if one.clip["kind"] in MACHINES]
+    agreeing = [one for one in persons if one.clip["replies"]]
     late = [one.late for one in plain if one.late is not None]
     seconds = sum(one.clip["seconds"] for one in outcomes)
     wrong = sum(any(v.is_machine for v in one.changes) for one in persons)
@@ -202,7 +205,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
         "machine_as_person": share(sum(m.bridged["either"] for m in machines), len(machines)),
         "machine_as_person_key": share(sum(m.bridged["key"] for m in machines), len(machines)),
         "machine_as_person_code": share(sum(m.bridged["code"] for m in machines), len(machines)),
-        "person_refused": share(sum(not p.bridged["either"] for p in persons), len(persons)),
+        "person_refused": share(sum(not p.bridged["either"] for p in agreeing), len(agreeing)),
         "right": share(sum(one.right for one in plain), len(plain)),
         "verdict_s": round(median(late), 2),
         "verdict_p90_s": round(quantiles(late, n=10)[-1], 2),

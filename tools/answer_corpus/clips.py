@@ -57,6 +57,7 @@ class Clip:
         ends: When each utterance ended.
         deciding: When what decides was over; None where nothing decides.
         expected: The classes that are true, from a second on.
+        replies: Whether a person says something more, after a while.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Clip:
     ends: list[float] = field(default_factory=list)
     deciding: float | None = None
     expected: list[tuple[float, str]] = field(default_factory=list)
+    replies: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a file."""
@@ -171,6 +173,7 @@ def spoken(line: Line, text: str) -> None:
     line.clip.expected = [(begin, line.clip.kind)]
     if line.clip.kind == "person" and line.chance.random() < 0.5:
         line.wait(1.2, 3.0)
+        line.clip.replies = True
         line.say(line.chance.choice(FOLLOW[line.clip.language]))
     line.wait(2.0, 2.5)
 

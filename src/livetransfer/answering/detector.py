@@ -104,6 +104,14 @@ class _Session:
         return self._words.suspected
 
     @property
+    def replied(self) -> bool:
+        """Whether the latest words may be an answer to ours."""
+        if not self._hearing.any_sound:
+            return self._words.finals > 1
+        rhythm = self._hearing.rhythm
+        return rhythm.turns > 1 or rhythm.turn_begin >= REPLY
+
+    @property
     def beep(self) -> float | None:
         """When the last beep of a mailbox ended."""
         return self._beep
@@ -227,6 +235,9 @@ class _Session:
             if rhythm.quiet(now) >= needed and rhythm.voiced >= 0.2:
                 self._is(A.PERSON, "rhythm", "short greeting", 0.5)
 
+
+REPLY = 3.0
+"""Seconds after the answer by which a recording has begun: who speaks first then, replies."""
 
 UNBROKEN = 5.5
 """Seconds of speech without a pause that no person says who has just picked up."""

@@ -20,7 +20,10 @@ GAP = 2
 MISSING = 0.6
 """What is left of the weight of a pattern of three words or more of which one is missing."""
 
-DECIDED = 1.0
+OWN = 1.0
+"""The weight of a phrase that was given: it decides alone, also beside a greeting."""
+
+DECIDED = 0.8
 """The weight from which on a class is decided."""
 
 _OTHERS = str.maketrans({"ß": "ss", "œ": "oe", "æ": "ae", "ø": "o"})
@@ -194,7 +197,7 @@ def _given(more: Mapping[AnswerClass, Iterable[str]]) -> Iterable[_Pattern]:
             items = [word for word in words if word]
             if not items:
                 raise ConfigurationError("phrases", text, "give a phrase that has a word")
-            yield _Pattern(" ".join(items), DECIDED, AnswerClass(answer))
+            yield _Pattern(" ".join(items), OWN, AnswerClass(answer))
 
 
 def _simplified(item: str) -> str:

@@ -86,6 +86,13 @@ class AnswerSession(Protocol):
         """The machine that what was heard hints at, also where that is not enough for a verdict."""
 
     @property
+    def replied(self) -> bool:
+        """Whether the latest words may be an answer to ours, which a recording never gives.
+
+        They belong to a second turn, or to one that began 3 s after the answer or later.
+        """
+
+    @property
     def beep(self) -> float | None:
         """Seconds since the answer at which the last beep of a mailbox ended; None without."""
 

@@ -53,6 +53,7 @@ class Rhythm:
         turn: The same of the present or latest turn.
         voiced: Seconds of sound in the latest stretch.
         turns: How many turns have begun.
+        turn_begin: When the latest did, in seconds since the answer; 0 without one.
         last: Seconds since the answer at which a voice was heard last; negative if never.
         spoken: Seconds of speech so far.
         threshold: dBFS above which something sounds.
@@ -69,7 +70,7 @@ class Rhythm:
         self.music = False
         self._pitch = 0.0
         self._sound = 0.0
-        self._begin = self._turn_begin = 0.0
+        self._begin = self.turn_begin = 0.0
         self._sounded = self._gap = 0.0
         self._blocks = self._musical = 0
         self._above = False
@@ -117,13 +118,13 @@ class Rhythm:
             return
         if self.last < 0 or self._gap > TURN:
             self.turns += 1
-            self._turn_begin = self._begin
+            self.turn_begin = self._begin
         self._gap = 0.0
         self.spoken += HOP_SECONDS
         self.voiced = self._sound
         self.last = at
         self.stretch = at - self._begin
-        self.turn = at - self._turn_begin
+        self.turn = at - self.turn_begin
 
     @property
     def musical(self) -> bool:

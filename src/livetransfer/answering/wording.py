@@ -2,7 +2,7 @@
 
 Each entry is a pattern for `matching`: words in order, at most two others between them; ``|`` is
 "or", a trailing ``*`` is any ending. Accents and capitals do not count. A pattern's weight is what
-it adds for its class; a class is decided from 1.0 on.
+it adds for its class; a class is decided from 0.8 on.
 """
 
 from __future__ import annotations

@@ -24,7 +24,10 @@ like a person: a person may well speak of messages and numbers."""
 HINT = 0.4
 """The weight from which on words are suspected to be a machine's."""
 
-PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.75, 1.3))
+GREETED = 1.0
+"""The weight that decides where somebody also greets as a person does."""
+
+PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.7, 1.3))
 """Up to which weight of machines, how many seconds of quiet make a person."""
 
 FEW = 7
@@ -36,6 +39,7 @@ class Words:
 
     Attributes:
         count: How many words there are.
+        finals: How many utterances were over, on the whole line.
     """
 
     def __init__(self, book: PhraseBook) -> None:
@@ -46,6 +50,7 @@ class Words:
         self._interim = ""
         self._turn = 0
         self._final = False
+        self.finals = 0
         self._all: Found | None = None
         self._latest: Found | None = None
 
@@ -56,6 +61,7 @@ class Words:
             return False
         if final:
             self._over.append((self._turn, text))
+            self.finals += bool(text)
             self._interim = ""
         else:
             self._interim = text
@@ -123,7 +129,7 @@ class Words:
         strongest = found.strongest
         if strongest is None:
             return None
-        needed = SETTLED if settled else DECIDED
+        needed = SETTLED if settled else GREETED if found.greeting else DECIDED
         by_words = verdict.answered_by in MACHINES and verdict.evidence.kind != "rhythm"
         if by_words and strongest is not verdict.answered_by:
             needed = max(needed, found.weight(verdict.answered_by) + MARGIN)
@@ -155,6 +161,8 @@ class Words:
         strongest = found.strongest
         weight = found.weight(strongest) if strongest else 0.0
         if weight > (HINT if follows else PATIENCE[-1][0]) or found.count > 30:
+            return None
+        if weight > 0.5 and not found.greeting:
             return None
         patience = next(seconds for limit, seconds in PATIENCE if weight <= limit)
         if not found.greeting and found.count > FEW:

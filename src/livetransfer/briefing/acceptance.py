@@ -44,12 +44,15 @@ class Heard:
         said: What it has said so far, an utterance each.
         answered_by: Its class, as far as it is known.
         suspected: The machine that its words hint at, if any.
+        replied: Whether the latest words may be an answer to ours: they belong to a second turn,
+            or to one that began long after the phone was answered. A recording goes on and on.
         seconds: Since the answer.
     """
 
     said: tuple[str, ...] = ()
     answered_by: AnswerClass = AnswerClass.UNKNOWN
     suspected: AnswerClass | None = None
+    replied: bool = True
     seconds: float = 0.0
 
     @property
@@ -121,6 +124,9 @@ class Acceptance:
             return Ruling(False, why="It is still ringing. Wait until a person speaks.")
         if not heard.spoke:
             return Ruling(False, why="Nobody has said anything yet. Ask your colleague, and wait.")
+        if not heard.replied:
+            why = "That was said before your colleague could answer you. Ask, and wait for a yes."
+            return Ruling(False, why=why)
         if heard.suspected is not None:
             why = "That sounded like a recording. Ask once more, and wait for an answer."
             return Ruling(False, why=why)
