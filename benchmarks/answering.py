@@ -196,7 +196,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
     plain = [one for one in outcomes if "," not in one.clip["kind"]]
     persons = [one for one in plain if one.clip["kind"] == "person"]
     machines = [one for one in plain if one.clip["kind"] in MACHINES]
-    agreeing = [one for one in persons if one.clip["replies"]]
+    agreeing = [one for one in persons if one.clip["agrees"]]
     late = [one.late for one in plain if one.late is not None]
     seconds = sum(one.clip["seconds"] for one in outcomes)
     wrong = sum(any(v.is_machine for v in one.changes) for one in persons)
@@ -271,11 +271,24 @@ def main() -> None:
             print(language, json.dumps(figures(some)))
         if args.show and split == "dev":
             for one in with_words:
-                wrong = not one.right or (one.clip["kind"] == "person" and any(v.is_machine for v in one.changes))
+                wrong = not one.right or (
+                    one.clip["kind"] == "person" and any(v.is_machine for v in one.changes)
+                )
                 if wrong or (one.clip["kind"] in MACHINES and one.bridged["either"]):
                     story = [(v.answered_by.value, v.at, v.evidence.what) for v in one.changes]
-                    said = " ".join(text for _, text, final in transcripts(one.clip, others[one.clip["language"]]) if final)
-                    print(one.clip["name"], one.clip["deciding"], story, one.bridged["either"], "|", said)
+                    said = " ".join(
+                        text
+                        for _, text, final in transcripts(one.clip, others[one.clip["language"]])
+                        if final
+                    )
+                    print(
+                        one.clip["name"],
+                        one.clip["deciding"],
+                        story,
+                        one.bridged["either"],
+                        "|",
+                        said,
+                    )
         result = figures(with_words)
         result["without_transcripts"] = figures(without)  # type: ignore[assignment]
     print()

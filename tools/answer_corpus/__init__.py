@@ -1,1 +1,1 @@
-"""The corpus for what answers a phone: spoken, rung and played by free programs, on a phone line."""
+"""The corpus of what answers a phone: spoken, rung and played by free programs."""

@@ -42,6 +42,10 @@ FOLLOW = {
 }
 
 
+AGREES = (0, 3)
+"""The replies that are a yes."""
+
+
 @dataclass
 class Clip:
     """One call, and what is known of it.
@@ -57,7 +61,7 @@ class Clip:
         ends: When each utterance ended.
         deciding: When what decides was over; None where nothing decides.
         expected: The classes that are true, from a second on.
-        replies: Whether a person says something more, after a while.
+        agrees: Whether a person agrees, after a while, to be connected.
     """
 
     name: str
@@ -70,7 +74,7 @@ class Clip:
     ends: list[float] = field(default_factory=list)
     deciding: float | None = None
     expected: list[tuple[float, str]] = field(default_factory=list)
-    replies: bool = False
+    agrees: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a file."""
@@ -126,7 +130,7 @@ class Line:
         samples = speak(self.voice, spoken, self.cache)
         begin, length = self.now, len(samples) / RATE
         self.add(samples)
-        words = [word for word in re.findall(r"[\w'’]+", spoken)]
+        words: list[str] = re.findall(r"[\w'’]+", spoken)
         weights = np.cumsum([len(word) + 2 for word in words])
         utterance = len(self.clip.ends)
         for word, weight in zip(words, weights, strict=True):
@@ -173,8 +177,9 @@ def spoken(line: Line, text: str) -> None:
     line.clip.expected = [(begin, line.clip.kind)]
     if line.clip.kind == "person" and line.chance.random() < 0.5:
         line.wait(1.2, 3.0)
-        line.clip.replies = True
-        line.say(line.chance.choice(FOLLOW[line.clip.language]))
+        reply = line.chance.randrange(len(FOLLOW[line.clip.language]))
+        line.clip.agrees = reply in AGREES
+        line.say(FOLLOW[line.clip.language][reply])
     line.wait(2.0, 2.5)
 
 

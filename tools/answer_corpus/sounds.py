@@ -54,7 +54,8 @@ def tone(pitches: Sequence[float], seconds: float, level: float = 0.12) -> Audio
     t = np.arange(round(seconds * RATE)) / RATE
     edge = np.minimum(1.0, np.minimum(t, seconds - t) / 0.004)
     total: Audio = sum((np.sin(2 * np.pi * p * t) for p in pitches), np.zeros(len(t)))
-    return level * edge * total / np.sqrt(len(pitches))
+    made: Audio = level * edge * total / np.sqrt(len(pitches))
+    return made
 
 
 def cadence(pitches: Sequence[float], times: Sequence[float], seconds: float) -> Audio:
@@ -109,7 +110,8 @@ def recorded(clip: BuiltinAudioClip, chance: random.Random, seconds: float) -> A
     mono = np.tile(samples.mean(axis=1), 1 + wanted // len(samples))
     begin = chance.randrange(0, max(1, len(mono) - wanted))
     piece = at_phone_rate(mono[begin : begin + wanted], rate)
-    return piece * (0.35 / max(1e-6, np.abs(piece).max()))
+    made: Audio = piece * (0.35 / max(1e-6, np.abs(piece).max()))
+    return made
 
 
 def music(chance: random.Random, seconds: float) -> Audio:
@@ -134,7 +136,8 @@ def music(chance: random.Random, seconds: float) -> Audio:
             hit = noise.normal(0, 0.4, RATE // 20) * np.linspace(1, 0, RATE // 20)
             out[at : at + len(hit)] += hit
     out = at_phone_rate(out[: round(seconds * RATE)], RATE)
-    return out * (0.4 / np.abs(out).max())
+    made: Audio = out * (0.4 / np.abs(out).max())
+    return made
 
 
 def clicks(chance: random.Random, seconds: float) -> Audio:
@@ -152,8 +155,9 @@ def noise(chance: random.Random, length: int) -> Audio:
     spectrum = np.fft.rfft(source.normal(0, 1, length))
     shape = np.fft.rfftfreq(length, 1 / RATE)
     spectrum /= np.maximum(shape, 100.0) ** chance.choice((0.0, 0.5, 1.0))
-    made: Audio = np.fft.irfft(spectrum, length)
-    return made / max(1e-9, float(np.sqrt((made**2).mean())))
+    raw = np.fft.irfft(spectrum, length)
+    made: Audio = raw / max(1e-9, float(np.sqrt((raw**2).mean())))
+    return made
 
 
 def through_codec(samples: Audio) -> Audio:

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from .detector import LANGUAGES, ToneAndPhraseDetector
+from .policy import (
+    AnswerAction,
+    AnswerPolicy,
+    Brief,
+    End,
+    Introduce,
+    LeaveMessage,
+    Navigate,
+    SendKeys,
+    Situation,
+    WaitSilently,
+    decide_answer,
+    timed_out,
+)
 from .port import (
     MACHINES,
     AnswerDetector,
@@ -15,10 +29,22 @@ from .port import (
 __all__ = [
     "LANGUAGES",
     "MACHINES",
+    "AnswerAction",
     "AnswerDetector",
+    "AnswerPolicy",
     "AnswerSession",
     "AnswerVerdict",
+    "Brief",
+    "End",
     "Evidence",
+    "Introduce",
+    "LeaveMessage",
+    "Navigate",
     "OnChange",
+    "SendKeys",
+    "Situation",
     "ToneAndPhraseDetector",
+    "WaitSilently",
+    "decide_answer",
+    "timed_out",
 ]

@@ -157,11 +157,13 @@ class _Session:
     def _is(self, answer: AnswerClass, kind: str, what: str, confidence: float) -> bool:
         """Make it the verdict, if it is another; always true."""
         old = self._verdict
-        if old.answered_by is answer and (old.evidence.kind == kind or old.confidence >= confidence):
+        if old.answered_by is answer and (
+            old.evidence.kind == kind or old.confidence >= confidence
+        ):
             return True
         evidence = Evidence(kind, what)  # type: ignore[arg-type]
         self._verdict = AnswerVerdict(answer, round(self.heard, 3), evidence, confidence)
-        self._turn = self._hearing.rhythm.turns
+        self._turn = max(1, self._hearing.rhythm.turns)
         self._changes.append(self._verdict)
         if self._on_change is not None:
             try:
@@ -180,7 +182,7 @@ class _Session:
         )
 
     def _by_tones(self) -> bool:
-        hearing, now = self._hearing, self.heard
+        hearing = self._hearing
         if self._settled:
             return False
         if self._verdict.answered_by is A.RINGBACK and (ended := hearing.ringing_ended()):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from livekit import rtc
 
 from .rhythm import Rhythm
-from .samples import Samples
+from .samples import Floats, Samples
 from .spectrum import HOP_SECONDS, Hop, Spectrum
 from .tones import RING_BAND, Burst, Tones, signal_of
 
@@ -67,7 +69,7 @@ class Hearing:
         self._pushed += missing
         return self._hear(self._samples.silence(missing))
 
-    def _hear(self, blocks: list) -> bool:  # type: ignore[type-arg]
+    def _hear(self, blocks: list[Floats]) -> bool:
         for block in blocks:
             for hop in self._spectrum.look(block):
                 self.now += HOP_SECONDS
@@ -139,7 +141,7 @@ class Hearing:
 
     @staticmethod
     def _off(rings: list[Burst]) -> float:
-        gaps = [b.begin - a.end for a, b in zip(rings, rings[1:], strict=False)]
+        gaps = [b.begin - a.end for a, b in pairwise(rings)]
         long = [gap for gap in gaps if gap > 0.5]
         return max(long, default=LONGEST_OFF)
 

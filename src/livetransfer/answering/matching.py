@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from livetransfer.answer_class import AnswerClass
@@ -23,8 +23,13 @@ MISSING = 0.6
 OWN = 1.0
 """The weight of a phrase that was given: it decides alone, also beside a greeting."""
 
-DECIDED = 0.8
-"""The weight from which on a class is decided."""
+DECIDED = {
+    AnswerClass.VOICEMAIL: 1.0,
+    AnswerClass.IVR: 0.9,
+    AnswerClass.SCREENING: 0.8,
+    AnswerClass.ANNOUNCEMENT: 0.8,
+}
+"""The weight from which on a class is decided. People speak of messages and numbers, too."""
 
 _OTHERS = str.maketrans({"ß": "ss", "œ": "oe", "æ": "ae", "ø": "o"})
 _WORD = re.compile(r"[a-z0-9]+")
@@ -43,19 +48,23 @@ class Found:
 
     Attributes:
         weights: For each class of machines that was found, the sum of its patterns.
-        phrases: The strongest pattern of each of them.
+        phrases: The patterns of each of them, the strongest first.
         greeting: Whether a person answers like that.
         count: How many words the text has.
     """
 
     weights: Mapping[AnswerClass, float]
-    phrases: Mapping[AnswerClass, str]
+    phrases: Mapping[AnswerClass, Sequence[str]]
     greeting: bool
     count: int
 
     def weight(self, answer: AnswerClass) -> float:
         """Return what speaks for `answer`."""
         return self.weights.get(answer, 0.0)
+
+    def patterns(self, answer: AnswerClass) -> int:
+        """Return how many patterns speak for `answer`."""
+        return len(self.phrases.get(answer, ()))
 
     @property
     def strongest(self) -> AnswerClass | None:
@@ -134,7 +143,7 @@ class PhraseBook:
         """Return what `text`, a transcript in any spelling, hints at."""
         simple = plain(text)
         weights: dict[AnswerClass, float] = {}
-        best: dict[AnswerClass, tuple[float, str]] = {}
+        hits: dict[AnswerClass, list[tuple[float, str]]] = {}
         greeting = False
         for pattern in self._index.candidates(simple):
             weight = pattern.found(simple)
@@ -144,8 +153,11 @@ class PhraseBook:
                 greeting = greeting or weight >= 1.0
                 continue
             weights[pattern.answer] = weights.get(pattern.answer, 0.0) + weight
-            best[pattern.answer] = max(best.get(pattern.answer, (0.0, "")), (weight, pattern.text))
-        phrases = {answer: text for answer, (_, text) in best.items()}
+            hits.setdefault(pattern.answer, []).append((weight, pattern.text))
+        phrases = {
+            answer: [text for _, text in sorted(found, reverse=True)]
+            for answer, found in hits.items()
+        }
         return Found(weights, phrases, greeting, simple.count(" ") + 1 if simple else 0)
 
 

@@ -84,7 +84,7 @@ class Rhythm:
         ordered = sorted(sounded)
         noise, loud = ordered[len(ordered) // 25], ordered[-1 - len(ordered) // 25]
         # Speech that is not much louder than what lies beneath it: a finer line.
-        above = min(ABOVE_NOISE, max(4.0, 0.4 * (loud - noise)))
+        above = min(ABOVE_NOISE, max(4.0, 0.33 * (loud - noise)))
         self.threshold = max(FAINTEST, noise + above)
         latest = sorted(sounded[-WINDOW:])
         dynamic = latest[-1 - len(latest) // 20] - latest[len(latest) // 20]

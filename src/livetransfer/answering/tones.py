@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from .spectrum import HOP_SECONDS, Hop
@@ -48,7 +49,7 @@ class Burst:
         pitch: Of the louder pitch, in Hz.
         second: Of the other, where two sound; else None.
         level: dBFS.
-        steady: Whether level and pitch stay the same, as a machine's do, a voice's and a note's not.
+        steady: Whether level and pitch stay the same: a machine's do, those of a voice do not.
         alone: Seconds without any sound before it.
     """
 
@@ -193,7 +194,7 @@ def _sit(every: list[Burst]) -> bool:
     return all(
         low <= burst.pitch <= high and 0.12 <= burst.seconds <= 0.6 and burst.second is None
         for burst, (low, high) in zip(three, SIT, strict=True)
-    ) and all(b.begin - a.end < 0.25 for a, b in zip(three, three[1:], strict=False))
+    ) and all(b.begin - a.end < 0.25 for a, b in pairwise(three))
 
 
 def _fax(last: Burst, now: float, spoken: float) -> bool:

@@ -2,7 +2,7 @@
 
 Each entry is a pattern for `matching`: words in order, at most two others between them; ``|`` is
 "or", a trailing ``*`` is any ending. Accents and capitals do not count. A pattern's weight is what
-it adds for its class; a class is decided from 0.8 on.
+it adds for its class; from `DECIDED` there a class is decided.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ _SPANISH: Wording = {
         "filtr*": 0.9,
         "asistente virtual|automatic*|digital|voz|inteligente|personal": 1.0,
         "inteligencia artificial": 1.0,
-        "diga*|di|dime|indique|graba*|grabe|pronuncie|decirme|deme|digame nombre motivo|razon|asunto": 1.0,
+        "di*|indique|graba*|grabe|pronuncie|decirme|deme nombre motivo|razon|asunto": 1.0,
         "diga*|di|dime|indique|graba*|grabe|pronuncie|deme|digame nombre": 0.8,
         "nombre motivo|razon|asunto": 0.8,
         "motivo|razon|objeto llamada": 0.8,
@@ -366,8 +366,8 @@ _FRENCH: Wording = {
         "filtr*": 0.9,
         "assistant*|secretaire virtuel*|automatique|numerique|vocal*|intelligent*": 1.0,
         "intelligence artificielle": 1.0,
-        "dites|donne*|indique*|enonce*|enregistre*|prononce*|precise* nom motif|raison|objet|sujet": 1.0,
-        "dites|donne*|indique*|enonce*|enregistre*|prononce*|precise* votre|moi|clairement nom": 0.8,
+        "dites|donne*|indique*|enregistre*|precise* nom motif|raison|objet|sujet": 1.0,
+        "dites|donne*|indique*|enonce*|enregistre*|prononce*|precise* nom": 0.8,
         "nom motif|raison|objet|sujet": 0.8,
         "motif|raison|objet appel": 0.8,
         "pourquoi vous appelez": 0.7,
@@ -452,7 +452,8 @@ PERSON: Mapping[str, tuple[str, ...]] = {
     "es": (
         "en que puedo ayudar*",
         "que desea",
-        "digame|diga",
+        "digame",
+        "alo",
         "quien es|habla|llama",
         "con quien hablo",
         "me oye|escucha",
@@ -463,6 +464,7 @@ PERSON: Mapping[str, tuple[str, ...]] = {
         "dime",
     ),
     "fr": (
+        "allo",
         "que puis je",
         "en quoi puis je",
         "a votre ecoute",
@@ -477,4 +479,4 @@ PERSON: Mapping[str, tuple[str, ...]] = {
         "oui|allo allo|oui",
     ),
 }
-"""How people answer, in each language: quickens the verdict, and decides nothing against a machine."""
+"""How people answer, in each language: quickens a verdict, and outweighs no machine."""

@@ -16,10 +16,12 @@ LATEST = 70
 MARGIN = 0.6
 """By how much more must speak for another machine than for the one that was found."""
 
-SETTLED = 2.0
+SETTLED = 2.4
+"""The weight that makes a machine of somebody who has spoken with us like a person: a person may
+well speak of messages and numbers. One more is needed of who has greeted like one."""
+
 MONOLOGUE = 6.0
-"""The weight, and the seconds of speech, that make a machine of somebody who has spoken with us
-like a person: a person may well speak of messages and numbers."""
+"""Seconds of speech after which it is not needed."""
 
 HINT = 0.4
 """The weight from which on words are suspected to be a machine's."""
@@ -29,6 +31,9 @@ GREETED = 1.0
 
 PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.7, 1.3))
 """Up to which weight of machines, how many seconds of quiet make a person."""
+
+FEW_WORDS = 4
+"""Words that are too few for one phrase among them to decide: one may have been misheard."""
 
 FEW = 7
 """Words of a greeting that needs nothing else to be a person's."""
@@ -123,22 +128,26 @@ class Words:
             settled: Whether a person has spoken with us.
             turn: For how many seconds somebody has spoken now.
         """
-        if not self.count or (settled and turn < MONOLOGUE):
+        if not self.count:
             return None
         found = self._look_at_latest() if settled else self._look()
         strongest = found.strongest
         if strongest is None:
             return None
-        needed = SETTLED if settled else GREETED if found.greeting else DECIDED
+        needed = GREETED if found.greeting else DECIDED[strongest]
+        if found.count <= FEW_WORDS and found.patterns(strongest) < 2:
+            return None
+        if settled:
+            needed = SETTLED if turn >= MONOLOGUE else SETTLED + (verdict.confidence > 0.8)
         by_words = verdict.answered_by in MACHINES and verdict.evidence.kind != "rhythm"
         if by_words and strongest is not verdict.answered_by:
             needed = max(needed, found.weight(verdict.answered_by) + MARGIN)
             if verdict.evidence.kind == "tone":
                 needed += MARGIN
         weight = found.weight(strongest)
-        if weight < needed or strongest is verdict.answered_by and by_words:
+        if weight < needed or (strongest is verdict.answered_by and by_words):
             return None
-        return strongest, found.phrases[strongest]
+        return strongest, found.phrases[strongest][0]
 
     def person(self, verdict: AnswerVerdict, quiet: float | None, new_turn: bool) -> float | None:
         """Return how sure it is that a person said the latest words; None if it is not known.
@@ -170,4 +179,4 @@ class Words:
         over = self._final if quiet is None else quiet >= patience
         if not over:
             return None
-        return 0.9 if found.greeting or weight < 0.25 else 0.8
+        return 0.9 if found.greeting else 0.8

@@ -141,7 +141,7 @@ class Acceptance:
         return YES
 
     def by_answer(self, heard: Heard) -> Ruling:
-        """Say whether an answer alone connects, asked again with each verdict and as time passes."""
+        """Say whether an answer alone connects, asked again as verdicts and time go on."""
         if self.accept != "answer":
             return NOT_YET
         if heard.answered_by in MACHINES:
