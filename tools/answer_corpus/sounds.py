@@ -146,7 +146,8 @@ def clicks(chance: random.Random, seconds: float) -> Audio:
     for _ in range(int(seconds * 3)):
         at = chance.randrange(len(out) - 40)
         out[at : at + chance.randrange(4, 40)] += chance.uniform(-0.4, 0.4)
-    return out
+    lost: Audio = out
+    return lost
 
 
 def noise(chance: random.Random, length: int) -> Audio:
@@ -182,4 +183,5 @@ def with_loss(samples: Audio, chance: random.Random, share: float) -> Audio:
             burst -= 1
             hide = chance.random() < 0.5
             out[begin : begin + packet] = 0.7 * out[begin - packet : begin] if hide else 0.0
-    return out
+    lost: Audio = out
+    return lost

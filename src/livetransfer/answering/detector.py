@@ -212,7 +212,7 @@ class _Session:
         if found is not None:
             answer, phrase = found
             return self._is(answer, "words", phrase, 0.9)
-        quiet = rhythm.quiet(self.heard) if heard else None
+        quiet = rhythm.quiet(self.heard) if heard and rhythm.last >= 0 else None
         sure = words.person(verdict, quiet, rhythm.turns > self._turn)
         if sure is not None:
             if verdict.is_machine:

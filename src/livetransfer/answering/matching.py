@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import ConfigurationError
 
-from .wording import PERSON, WORDING, Wording
+from .wording import PERSON, WORDING
 
 __all__ = ["Found", "PhraseBook", "plain"]
 
-GAP = 2
+GAP = 3
 """How many other words may stand between two of a pattern."""
 
 MISSING = 0.6
@@ -75,8 +75,10 @@ class Found:
 class _Pattern:
     """One pattern, whole and with one word missing."""
 
-    def __init__(self, text: str, weight: float, answer: AnswerClass | None) -> None:
-        self.text, self.weight, self.answer = text, weight, answer
+    def __init__(
+        self, text: str, weight: float, answer: AnswerClass | None, language: str
+    ) -> None:
+        self.text, self.weight, self.answer, self.language = text, weight, answer, language
         self.keys = [item.split("|") for item in text.split()]
         items = [_expression(alternatives) for alternatives in self.keys]
         self.whole = _joined(items)
@@ -129,21 +131,14 @@ class PhraseBook:
                 known = ", ".join(sorted(WORDING))
                 remedy = f"use some of {known}; phrases of others go into phrases="
                 raise ConfigurationError("languages", language, remedy)
-        machines: dict[str, _Pattern] = {}
-        for language in chosen:
-            for pattern in _of(WORDING[language]):
-                machines.setdefault(f"{pattern.answer} {pattern.text}", pattern)
-        for pattern in _given(more or {}):
-            machines[f"{pattern.answer} {pattern.text}"] = pattern
-        self._machines = list(machines.values())
-        self._people = [_Pattern(text, 1.0, None) for lang in chosen for text in PERSON[lang]]
-        self._index = _Index([*self._machines, *self._people])
+        machines = [pattern for language in chosen for pattern in _of(language)]
+        people = [_Pattern(text, 1.0, None, name) for name in chosen for text in PERSON[name]]
+        self._index = _Index([*machines, *_given(more or {}), *people])
 
     def look(self, text: str) -> Found:
         """Return what `text`, a transcript in any spelling, hints at."""
         simple = plain(text)
-        weights: dict[AnswerClass, float] = {}
-        hits: dict[AnswerClass, list[tuple[float, str]]] = {}
+        hits: dict[tuple[AnswerClass, str], list[tuple[float, str]]] = {}
         greeting = False
         for pattern in self._index.candidates(simple):
             weight = pattern.found(simple)
@@ -152,12 +147,16 @@ class PhraseBook:
             if pattern.answer is None:
                 greeting = greeting or weight >= 1.0
                 continue
-            weights[pattern.answer] = weights.get(pattern.answer, 0.0) + weight
-            hits.setdefault(pattern.answer, []).append((weight, pattern.text))
-        phrases = {
-            answer: [text for _, text in sorted(found, reverse=True)]
-            for answer, found in hits.items()
-        }
+            key = (pattern.answer, pattern.language)
+            hits.setdefault(key, []).append((weight, pattern.text))
+        weights: dict[AnswerClass, float] = {}
+        phrases: dict[AnswerClass, list[str]] = {}
+        for (answer, _), found in hits.items():
+            # One language is spoken at a time, and some words are those of two.
+            weight = sum(one for one, _ in found)
+            if weight > weights.get(answer, 0.0):
+                weights[answer] = weight
+                phrases[answer] = [text for _, text in sorted(found, reverse=True)]
         return Found(weights, phrases, greeting, simple.count(" ") + 1 if simple else 0)
 
 
@@ -194,10 +193,10 @@ class _Index:
         ]
 
 
-def _of(wording: Wording) -> Iterable[_Pattern]:
-    for answer, patterns in wording.items():
+def _of(language: str) -> Iterable[_Pattern]:
+    for answer, patterns in WORDING[language].items():
         for text, weight in patterns.items():
-            yield _Pattern(text, weight, AnswerClass(answer))
+            yield _Pattern(text, weight, AnswerClass(answer), language)
 
 
 def _given(more: Mapping[AnswerClass, Iterable[str]]) -> Iterable[_Pattern]:
@@ -209,7 +208,7 @@ def _given(more: Mapping[AnswerClass, Iterable[str]]) -> Iterable[_Pattern]:
             items = [word for word in words if word]
             if not items:
                 raise ConfigurationError("phrases", text, "give a phrase that has a word")
-            yield _Pattern(" ".join(items), OWN, AnswerClass(answer))
+            yield _Pattern(" ".join(items), OWN, AnswerClass(answer), "")
 
 
 def _simplified(item: str) -> str:

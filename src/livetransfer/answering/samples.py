@@ -59,7 +59,7 @@ class Samples:
             raise ConfigurationError("frame.sample_rate", rate, "push frames of 8000 to 48000 Hz")
         self._rate = rate
         self._parts, self._waiting = [], 0
-        self._need = round(rate / 10)
+        self._need = -(-rate // 10)
         if rate != RATE:
             length = round(TAPS * rate / RATE) | 1
             at = np.arange(length) - length // 2

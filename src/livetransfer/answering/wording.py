@@ -1,6 +1,6 @@
 """What machines say on the phone, and how people answer it, in four languages.
 
-Each entry is a pattern for `matching`: words in order, at most two others between them; ``|`` is
+Each entry is a pattern for `matching`: words in order, at most three others between them; ``|`` is
 "or", a trailing ``*`` is any ending. Accents and capitals do not count. A pattern's weight is what
 it adds for its class; from `DECIDED` there a class is decided.
 """
@@ -24,8 +24,8 @@ _FR_DIGIT += "|touche"
 
 _ENGLISH: Wording = {
     "voicemail": {
-        "voicemail*|voicemessag*": 1.0,
-        "voice mail*|box|messag*": 1.0,
+        "voicemail*": 1.0,
+        "voice mail*|box|messaging": 1.0,
         "mailbox*": 1.0,
         "answering machine|service": 1.0,
         "leave|leaving|drop message*|msg|name|number|details|note": 1.0,

@@ -32,7 +32,7 @@ GREETED = 1.0
 PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.7, 1.3))
 """Up to which weight of machines, how many seconds of quiet make a person."""
 
-FEW_WORDS = 4
+FEW_WORDS = 3
 """Words that are too few for one phrase among them to decide: one may have been misheard."""
 
 FEW = 7
