@@ -1,0 +1,1 @@
+"""The corpus of what answers a phone: spoken, rung and played by free programs."""
