@@ -75,9 +75,7 @@ class Found:
 class _Pattern:
     """One pattern, whole and with one word missing."""
 
-    def __init__(
-        self, text: str, weight: float, answer: AnswerClass | None, language: str
-    ) -> None:
+    def __init__(self, text: str, weight: float, answer: AnswerClass | None, language: str) -> None:
         self.text, self.weight, self.answer, self.language = text, weight, answer, language
         self.keys = [item.split("|") for item in text.split()]
         items = [_expression(alternatives) for alternatives in self.keys]

@@ -103,7 +103,7 @@ def test_a_function_is_a_policy_and_none_means_as_usual() -> None:
 
 def test_what_is_no_action_is_refused() -> None:
     with pytest.raises(TypeError, match="str, which is not an action"):
-        decide_answer(lambda v, s: "hang up", A.UNKNOWN, AnswerVerdict(), PLAIN)  # type: ignore[arg-type, return-value]
+        decide_answer(lambda v, s: "hang up", A.UNKNOWN, AnswerVerdict(), PLAIN)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="when_answered"):
         decide_answer(AnswerPolicy, A.UNKNOWN, AnswerVerdict(), PLAIN)  # type: ignore[arg-type]
 

@@ -139,9 +139,9 @@ def test_time_that_passes_without_frames_ends_the_ringing_too() -> None:
     session = DETECTOR.begin()
     hear(session, noisy(cadence((425,), (1.0, 4.0), 6.0)))
     session.pass_time(8.0)
-    assert session.verdict.answered_by is AnswerClass.RINGBACK
+    assert classes(session) == ["ringback"]
     session.pass_time(13.0)
-    assert session.verdict.answered_by is AnswerClass.UNKNOWN
+    assert classes(session) == ["ringback", "unknown"]
 
 
 @settings(max_examples=20, deadline=None)
@@ -177,6 +177,6 @@ def test_a_tone_that_sounds_for_ever_is_no_ringback_in_the_end() -> None:
 
 def test_a_rate_of_no_call_is_refused() -> None:
     session = DETECTOR.begin()
+    frame = next(iter(frames(silence(0.1, 96_000), 96_000)))
     with pytest.raises(ConfigurationError, match="8000 to 48000"):
-        for frame in frames(silence(0.1, 96_000), 96_000):
-            session.push_frame(frame)
+        session.push_frame(frame)

@@ -12,6 +12,8 @@ from livetransfer import AnswerClass, ConfigurationError
 from livetransfer.answering import ToneAndPhraseDetector
 from livetransfer.answering.matching import PhraseBook, plain
 
+from .answering_kit import classes
+
 DETECTOR = ToneAndPhraseDetector()
 A = AnswerClass
 
@@ -86,9 +88,8 @@ def test_after_a_screener_a_person() -> None:
 def test_a_mailbox_may_follow_a_greeting() -> None:
     session = DETECTOR.begin()
     session.push_transcript("Hi, this is Bob.")
-    assert session.verdict.answered_by is A.PERSON
     session.push_transcript("I can't come to the phone, leave me a message after the beep.")
-    assert session.verdict.answered_by is A.VOICEMAIL
+    assert classes(session) == ["person", "voicemail"]
 
 
 def test_a_person_who_speaks_of_messages_stays_one() -> None:
@@ -176,4 +177,4 @@ def test_the_words_of_a_very_long_talk_cost_no_more() -> None:
     session = DETECTOR.begin()
     for _ in range(300):
         session.push_transcript("and then she said that it would be fine")
-    assert session._words._look().count <= 70  # type: ignore[attr-defined]
+    assert session._words._look().count <= 70
