@@ -32,6 +32,8 @@ from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
 from .phases import Phase
+from .privacy import Privacy
+from .record import Records
 from .routing.router import Target
 from .status import TransferStatus
 
@@ -78,12 +80,17 @@ class ColdTransfer(Transfer):
             reloads its page. Default: 0 for a phone, 5 for others. A session that closes when its
             participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
         department: What a Router is asked for.
+        skills: What a Team asks of the member: for each skill the lowest level.
+        priority: The caller's priority in a Team's queue: a higher one is served first.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
         guard: A DestinationGuard that is asked before every dial and every REFER.
         max_hold: Seconds that the caller may be on hold, over all attempts.
         max_attempts: How many attempts are made at most; see WarmTransfer.
         route_timeout: Seconds that a Router may take.
         exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
+        records: Where the records of transfers go; see the how-to on records.
+        privacy: What a briefing may not be told of, and what records keep. Default: that of
+            `records`, or ``Privacy()``: no card numbers, dates of birth or passwords.
         on_event: Called with each TransferEvent; plain or async.
 
     Raises:
@@ -113,12 +120,16 @@ class ColdTransfer(Transfer):
         caller: str | None = None,
         caller_grace: float | None = None,
         department: str | None = None,
+        skills: Mapping[str, int] | None = None,
+        priority: int = 0,
         allowed: Allowed | None = None,
         guard: DestinationGuard | None = None,
         max_hold: float = 180.0,
         max_attempts: int | None = None,
         route_timeout: float = 10.0,
         exit_key: str | None = None,
+        records: Records | None = None,
+        privacy: Privacy | None = None,
         on_event: Callable[[TransferEvent], Awaitable[None] | None] | None = None,
     ) -> None:
         super().__init__(
@@ -138,10 +149,14 @@ class ColdTransfer(Transfer):
             caller=caller,
             caller_grace=caller_grace,
             department=department,
+            skills=skills,
+            priority=priority,
             allowed=allowed,
             guard=guard,
             max_hold=max_hold,
             exit_key=exit_key,
+            records=records,
+            privacy=privacy,
             on_event=on_event,
         )
         self._method: Method = check_choice("method", method, Method)

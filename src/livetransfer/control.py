@@ -162,6 +162,14 @@ class CallControl(Protocol):
         """The caller's number as the network told it; None where it was withheld, or on the web."""
 
     @property
+    def caller_attributes(self) -> Mapping[str, str]:
+        """What else is told of the caller; on LiveKit the attributes of his participant."""
+
+    @property
+    def name(self) -> str:
+        """What names the call, on any worker and over all of its transfers: the room's name."""
+
+    @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
 

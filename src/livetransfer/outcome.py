@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._cause import Cause
 from ._frozen import Frozen
+from ._so_far import SoFar
 from .answer_class import AnswerClass
 from .control import BridgeMode
 from .destination import Destination
@@ -214,12 +215,18 @@ class TransferOutcome:
     else:
         cause: InitVar[BaseException | None] = None
     _end: Ending | None = field(default=None, repr=False, compare=False)
+    _record: SoFar | None = field(default=None, repr=False, compare=False)
     _alone: bool = field(default=False, repr=False, compare=False)
     _cause: Cause = field(default=Cause(None), init=False, repr=False, compare=False)
 
     def __post_init__(self, *cause: BaseException | None) -> None:
         object.__setattr__(self, "_cause", Cause(*cause))
         object.__setattr__(self, "timings", Frozen(self.timings))
+
+    @property
+    def record(self) -> Any:
+        """The TransferRecord so far, where ``records=`` keeps one; None otherwise."""
+        return None if self._record is None else self._record()
 
     @property
     def succeeded(self) -> bool:

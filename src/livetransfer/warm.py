@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from ._checks import check_choice, check_seconds, check_text
 from ._flow.adapter import Bridge
@@ -21,6 +21,8 @@ from .fallback.policy import Fallback
 from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
+from .privacy import Privacy
+from .record import Records
 from .routing.router import Target
 
 __all__ = ["WarmTransfer"]
@@ -60,6 +62,8 @@ class WarmTransfer(Transfer):
             participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
+        skills: What a Team asks of the member: for each skill the lowest level.
+        priority: The caller's priority in a Team's queue: a higher one is served first.
         allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
         max_attempts: How many attempts are made at most, several phones that ring together being
             one. Default: 10, or as many as there are destinations.
@@ -71,12 +75,17 @@ class WarmTransfer(Transfer):
             caller, who is put on hold only when a person has answered; the tool answers the LLM
             at once and reports later. What is said meanwhile is in the briefing.
         exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
+        records: Where the records of transfers go; see the how-to on records.
+        privacy: What a briefing may not be told of, and what records keep. Default: that of
+            `records`, or ``Privacy()``: no card numbers, dates of birth or passwords.
         on_event: Called with each TransferEvent; plain or async.
 
     Raises:
         DestinationError: A destination cannot be dialled, or is not allowed.
         ConfigurationError: Another option cannot be used; the message names it.
     """
+
+    _kind = "warm"
 
     def __init__(
         self,
@@ -99,6 +108,8 @@ class WarmTransfer(Transfer):
         caller_grace: float | None = None,
         introduction: str | None = None,
         department: str | None = None,
+        skills: Mapping[str, int] | None = None,
+        priority: int = 0,
         allowed: Allowed | None = None,
         guard: DestinationGuard | None = None,
         max_hold: float = 180.0,
@@ -106,6 +117,8 @@ class WarmTransfer(Transfer):
         route_timeout: float = 10.0,
         while_ringing: WhileRinging = "music",
         exit_key: str | None = None,
+        records: Records | None = None,
+        privacy: Privacy | None = None,
         on_event: Callable[[TransferEvent], Awaitable[None] | None] | None = None,
     ) -> None:
         super().__init__(
@@ -125,10 +138,14 @@ class WarmTransfer(Transfer):
             caller=caller,
             caller_grace=caller_grace,
             department=department,
+            skills=skills,
+            priority=priority,
             allowed=allowed,
             guard=guard,
             max_hold=max_hold,
             exit_key=exit_key,
+            records=records,
+            privacy=privacy,
             on_event=on_event,
         )
         self._instructions = check_text("instructions", instructions)
@@ -175,6 +192,7 @@ class WarmTransfer(Transfer):
                     new_briefing=self._briefing,
                     brief=self.brief,
                     while_ringing=self._while_ringing,
+                    privacy=self._privacy,
                 ),
                 session,
             ),

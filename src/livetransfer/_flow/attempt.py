@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent, Leg, LegRinging
 from livetransfer.destination import Destination
+from livetransfer.events import PhoneEnded, PhoneRang
 from livetransfer.phases import TABLE, Phase
 from livetransfer.routing.offer import Offer
 from livetransfer.status import TransferStatus
@@ -93,6 +94,7 @@ class LiveAttempt:
         for human in self.legs:
             if getattr(event, "identity", None) == human.leg.identity:
                 if isinstance(event, LegRinging):
+                    self.call.emit(PhoneRang(self.call.at, human.leg.identity))
                     self.has_come_to(human, Phase.RINGING)
                 human.on_event(event)
 
@@ -185,11 +187,11 @@ class LiveAttempt:
                 winner = winner or human
                 continue
             if isinstance(error, AttemptOver):
-                human.over = error
+                self._is_over(human, error)
             elif isinstance(error, Stopped) or not isinstance(error, Exception):
                 raise error
             else:
-                human.over = AttemptOver.by_error(error)
+                self._is_over(human, AttemptOver.by_error(error))
                 if not others and winner is None and len(self.legs) == 1:
                     raise error
                 logger.error("a phone of a transfer failed because of an error", exc_info=error)
@@ -201,9 +203,23 @@ class LiveAttempt:
     def _answered_elsewhere(self, winner: HumanLeg) -> None:
         for human in self.legs:
             if human is not winner and human.over is None:
-                human.over = AttemptOver(TransferStatus.ANSWERED_ELSEWHERE)
-                human.breaks(human.over)
+                over = AttemptOver(TransferStatus.ANSWERED_ELSEWHERE)
+                self._is_over(human, over)
+                human.breaks(over)
                 self._close_in_background(human)
+
+    def _is_over(self, human: HumanLeg, over: AttemptOver) -> None:
+        human.over = over
+        self.call.emit(
+            PhoneEnded(
+                self.call.at,
+                human.leg.identity,
+                over.status,
+                over.sip_code,
+                over.sip_reason,
+                over.reason,
+            )
+        )
 
     def _close_in_background(self, human: HumanLeg) -> None:
         keep(asyncio.create_task(human.close(), name="livetransfer-leg-end"))

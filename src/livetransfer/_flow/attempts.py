@@ -11,7 +11,12 @@ from typing import Any
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
 from livetransfer.control import BridgeMode, ControlEvent
-from livetransfer.events import AttemptEnded, HookFailed, OfferMade, WaitingInQueue
+from livetransfer.events import (
+    AttemptEnded,
+    HookFailed,
+    OfferMade,
+    WaitingInQueue,
+)
 from livetransfer.fallback.policy import (
     Action,
     Fallback,
@@ -31,7 +36,7 @@ from .call import Call
 from .course import Course
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
-from .reporting import nobody, record
+from .reporting import decided, nobody, record
 
 __all__ = ["Attempts", "GivenUp"]
 
@@ -156,7 +161,8 @@ class Attempts:
         key = self._course.key(offer)
         self._tries[key] += 1
         tries, remaining = self._tries[key], self._course.remaining
-        call.emit(OfferMade(call.at, offer.destinations, offer.queue))
+        members = tuple(None if lease is None else lease.member for lease in offer.leases)
+        call.emit(OfferMade(call.at, offer.destinations, offer.queue, members))
         try:
             mode = await self._protocol.attempt(live)
         except AttemptOver as over:
@@ -263,18 +269,23 @@ class Attempts:
 
     def _decide(self, attempt: Attempt) -> Action:
         action = self._ask_policy(attempt)
+        why = attempt.status.value
         wait = action.after if isinstance(action, Retry) else 0.0
-        if not isinstance(action, (Next, Retry)):
-            return action
-        if self._call.patience.over_in(wait):
-            # Nobody is dialled any more: what the policy has for that is its last word.
-            last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0)
-        elif self._made >= self._max_attempts:
-            last = replace(attempt, remaining=0)
-        else:
-            return action
-        action = self._ask_policy(last)
-        return ReturnToAgent() if isinstance(action, (Next, Retry)) else action
+        if isinstance(action, (Next, Retry)):
+            last: Attempt | None = None
+            if self._call.patience.over_in(wait):
+                # Nobody is dialled any more: what the policy has for that is its last word.
+                last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0)
+                why += "; the time on hold is over"
+            elif self._made >= self._max_attempts:
+                last = replace(attempt, remaining=0)
+                why += "; no further attempt is allowed"
+            if last is not None:
+                action = self._ask_policy(last)
+                if isinstance(action, (Next, Retry)):
+                    action = ReturnToAgent()
+        self._call.emit(decided(self._call.at, action, why))
+        return action
 
     def _ask_policy(self, attempt: Attempt) -> Action:
         try:

@@ -13,6 +13,8 @@ from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
 from livetransfer.briefing.keys import with_own_keys
 from livetransfer.control import Conversation
+from livetransfer.phases import Phase
+from livetransfer.record import briefing_ended
 
 from .call import Call
 from .caller_session import CallerSession, speak
@@ -42,12 +44,17 @@ class BriefingLine:
         call: The call.
         human: The leg.
         agent: Who briefs.
+
+    Attributes:
+        verdict: What was decided; None where something else has ended the briefing.
     """
 
     def __init__(self, call: Call, human: HumanLeg, agent: BriefingAgent) -> None:
         self._call, self._human, self.agent = call, human, agent
         self._line: Conversation | None = None
         self._session: AgentSession[Any] | None = None
+        self.verdict: str | None = None
+        self._told = False
 
     async def open(self, caller: CallerSession) -> None:
         """Open the line and start the briefing's session on it; it greets at the answer."""
@@ -59,6 +66,7 @@ class BriefingLine:
         if tools is not None:
             await self.agent.update_tools(tools)
         await self._line.start(session, self.agent)
+        self._call.tell.before_the_end(self._tell_end)
 
     async def _press(self, keys: str) -> None:
         await self._call.control.send_dtmf(self._human.leg, keys)
@@ -110,6 +118,23 @@ class BriefingLine:
             self._session.off("close", self._on_close)
         if self._line is not None:
             await self._line.aclose()
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Tell what was said and used, once; later there is more of it, earlier it is needed."""
+        briefed = self._human.stage in (Phase.BRIEFING, Phase.BRIDGING)
+        if self._told or self._session is None or not briefed:
+            return
+        self._told = True
+        call = self._call
+        call.emit(
+            briefing_ended(
+                self._session,
+                identity=self._human.leg.identity,
+                verdict=self.verdict,
+                at=call.at,
+            )
+        )
 
 
 def session_options(caller: CallerSession) -> dict[str, Any]:

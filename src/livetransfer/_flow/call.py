@@ -6,10 +6,19 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from livetransfer._so_far import SoFar
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
 from livetransfer.dialling import completed
-from livetransfer.events import HoldMusicProblem, PhaseChanged, SummaryWritten, TransferEvent
+from livetransfer.events import (
+    ComfortHeard,
+    HoldEnded,
+    HoldMusicProblem,
+    HoldStarted,
+    PhaseChanged,
+    SummaryWritten,
+    TransferEvent,
+)
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer
 from livetransfer.outcome import Attempt
@@ -60,8 +69,10 @@ class Call:
         guard: What is asked before every dial and REFER; None allows all.
         trunk_id: The trunk that is dialled through, where a destination names none.
         own: Adds the transfer's own options to a destination.
+        record: Returns the record so far, where one is kept.
 
     Attributes:
+        record: Returns the record so far, where one is kept.
         destination_guard: What is asked before every dial and REFER.
         trunk_id: The trunk that is dialled through, where a destination names none.
         interrupts: What ends a step early.
@@ -89,16 +100,23 @@ class Call:
         guard: DestinationGuard | None = None,
         trunk_id: str | None = None,
         own: Callable[[Destination], Destination] = lambda destination: destination,
+        record: SoFar | None = None,
     ) -> None:
         if caller_grace is None:
             caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
         self.destination_guard, self.trunk_id = guard, trunk_id
-        self._own = own
+        self._own, self.record = own, record
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
         self.patience = Patience(max_hold)
         self.phases = Phases(asyncio.get_running_loop().time, self._phase_changed)
-        self.hold_line = HoldLine(control, session.session, player, self._music_problem)
+        self.hold_line = HoldLine(
+            control,
+            session.session,
+            player,
+            problem=self._music_problem,
+            spoken=lambda text: self.emit(ComfortHeard(self.at, text)),
+        )
         self.interrupts = Interrupts(
             control,
             session,
@@ -111,6 +129,7 @@ class Call:
         self.attempts: list[Attempt] = []
         self.destination: Destination | None = None
         self.summary: str | None = None
+        self._held = False
 
     # -- telling ---------------------------------------------------------------------------
 
@@ -130,6 +149,8 @@ class Call:
             self.emit(SummaryWritten(self.at, done.result()))
 
     def _phase_changed(self, old: Phase, new: Phase) -> None:
+        if self.phases.over:
+            self.hold_ended()
         self.emit(PhaseChanged(self.at, old, new, self.destination))
 
     def _music_problem(self, reason: str) -> None:
@@ -169,10 +190,19 @@ class Call:
         """
         if self.phases.over:
             return
+        if not self.on_hold:
+            self._held = True
+            self.emit(HoldStarted(self.at, self.hold_line.music if music else None))
         self.patience.held()
         self.session.detach()
         if music:
             await self.hold_line.start()
+
+    def hold_ended(self) -> None:
+        """The caller is not on hold any more: joined, back with the AI, or gone. Idempotent."""
+        if self._held:
+            self._held = False
+            self.emit(HoldEnded(self.at))
 
     async def hold_when_quiet(self) -> None:
         """Put a caller on hold who has been talking with the AI."""

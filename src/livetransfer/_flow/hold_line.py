@@ -17,6 +17,7 @@ from livetransfer._tasks import keep
 from livetransfer.control import AudioSink, CallControl
 from livetransfer.hold import (
     ComfortFailed,
+    ComfortSpoken,
     HoldEvent,
     HoldMusicPlayer,
     HoldSourceFailed,
@@ -51,6 +52,7 @@ class HoldLine:
         session: The caller's session; its voice ends the music when the caller is given back.
         player: What to play.
         problem: Called with a sentence when there can be no music.
+        spoken: Called with the words of each comfort line that is heard.
     """
 
     def __init__(
@@ -58,15 +60,22 @@ class HoldLine:
         control: CallControl,
         session: AgentSession[Any],
         player: HoldMusicPlayer,
+        *,
         problem: Callable[[str], None],
+        spoken: Callable[[str], None],
     ) -> None:
         self._control, self._session = control, session
-        self._player, self._problem = player, problem
+        self._player, self._problem, self._spoken = player, problem, spoken
         self._opening: asyncio.Task[AudioSink] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._sink: AudioSink | None = None
         self._handle: PlayHandle | None = None
         self._faded = self._ended = False
+
+    @property
+    def music(self) -> str | None:
+        """What is to play, in a word; None where it is to be quiet."""
+        return self._player.music
 
     @property
     def handle(self) -> PlayHandle | None:
@@ -118,6 +127,8 @@ class HoldLine:
     def _on_event(self, event: HoldEvent) -> None:
         if isinstance(event, (HoldSourceFailed, ComfortFailed)):
             self._problem(str(event))
+        elif isinstance(event, ComfortSpoken):
+            self._spoken(event.text)
 
     def fade(self, seconds: float = FADE) -> None:
         """Let the music end within `seconds`, without waiting for it; it does not begin again."""

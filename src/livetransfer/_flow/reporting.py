@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from livetransfer.events import FallbackAction, FallbackDecided
+from livetransfer.fallback.policy import Action, HangUp, Next, Retry, ReturnToAgent
 from livetransfer.outcome import Attempt, TransferOutcome
 from livetransfer.status import TransferStatus
 
@@ -12,7 +14,7 @@ from .call import Call
 from .endings import AttemptOver
 from .leg import HumanLeg
 
-__all__ = ["nobody", "outcome_by", "outcome_of", "record"]
+__all__ = ["decided", "nobody", "outcome_by", "outcome_of", "record"]
 
 
 def record(
@@ -92,6 +94,27 @@ def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
     return attempt
 
 
+_ACTIONS: Mapping[type[Action], FallbackAction] = {
+    Next: "next",
+    Retry: "retry",
+    ReturnToAgent: "return_to_agent",
+    HangUp: "hang_up",
+}
+
+
+def decided(at: float, action: Action, why: str) -> FallbackDecided:
+    """Return the event of what the fallback has said.
+
+    Args:
+        at: Seconds since the run began.
+        action: What.
+        why: What the attempt came to, and what else has bound the decision.
+    """
+    after = action.after if isinstance(action, Retry) else 0.0
+    say = action.say if isinstance(action, (ReturnToAgent, HangUp)) else None
+    return FallbackDecided(at, _ACTIONS[type(action)], why, after, say)
+
+
 def timings(call: Call) -> Mapping[str, float]:
     """Return the seconds spent in each phase, and in all."""
     return call.phases.timings() | {"total": call.at}
@@ -111,6 +134,7 @@ def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
         summary=call.summary,
         timings=timings(call),
         cause=attempt.cause,
+        _record=call.record,
         _alone=call.interrupts.caller_alone,
     )
 
@@ -127,5 +151,6 @@ def outcome_by(call: Call, over: AttemptOver, live: LiveAttempt | None) -> Trans
         summary=call.summary,
         timings=timings(call),
         cause=over.cause,
+        _record=call.record,
         _alone=call.interrupts.caller_alone,
     )

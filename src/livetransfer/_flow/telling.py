@@ -11,7 +11,7 @@ from functools import partial
 
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
-from livetransfer.events import TransferEvent
+from livetransfer.events import CallEnded, TransferEnded, TransferEvent
 
 __all__ = ["LISTENER_LIMIT", "Telling"]
 
@@ -29,10 +29,16 @@ class Telling:
 
     Args:
         listener: The application's; plain or async.
+        recorder: What keeps the record; called at once, before the listener.
     """
 
-    def __init__(self, listener: Callable[[TransferEvent], Awaitable[None] | None]) -> None:
-        self._listener = listener
+    def __init__(
+        self,
+        listener: Callable[[TransferEvent], Awaitable[None] | None],
+        recorder: Callable[[TransferEvent], None] | None = None,
+    ) -> None:
+        self._listener, self._recorder = listener, recorder
+        self._before_the_end: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._waiting: deque[tuple[TransferEvent, Awaitable[None] | None]] = deque()
@@ -45,6 +51,12 @@ class Telling:
 
     def __call__(self, event: TransferEvent) -> None:
         """Tell `event`."""
+        if isinstance(event, CallEnded) or (
+            isinstance(event, TransferEnded) and not event.outcome.succeeded
+        ):
+            self._tell_the_rest()
+        if self._recorder is not None:
+            self._recorder(event)
         if self._draining is not None and not self._draining.done():
             self._waiting.append((event, None))
             return
@@ -52,6 +64,15 @@ class Telling:
         if answer is not None:
             self._waiting.append((event, answer))
             self._draining = keep(asyncio.create_task(self._drain(), name="livetransfer-events"))
+
+    def before_the_end(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, which may tell something more, before the last event is told."""
+        self._before_the_end.append(tell)
+
+    def _tell_the_rest(self) -> None:
+        rest, self._before_the_end = self._before_the_end, []
+        for tell in rest:
+            tell()
 
     def _call(self, event: TransferEvent) -> Awaitable[None] | None:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
 
 from livetransfer._checks import (
     check_choice,
@@ -13,16 +14,25 @@ from livetransfer._checks import (
     check_seconds,
     check_text,
 )
+from livetransfer._so_far import SoFar
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
 from livetransfer.errors import ConfigurationError
-from livetransfer.events import HookFailed, TransferEvent
+from livetransfer.events import HookFailed, TransferEvent, TransferStarted
 from livetransfer.fallback.policy import Fallback, check_fallback
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.outcome import TransferOutcome
-from livetransfer.routing.router import Router, RouteRequest, Target, validate_targets
+from livetransfer.privacy import Privacy
+from livetransfer.record import Records
+from livetransfer.routing.router import (
+    Router,
+    RouteRequest,
+    Target,
+    check_skills,
+    validate_targets,
+)
 
 from .adapter import Bridge, connect
 from .after import After
@@ -44,6 +54,8 @@ MAX_ATTEMPTS = 10
 class Transfer:
     """The options and the hooks of every transfer; `WarmTransfer` says what each one means."""
 
+    _kind: Literal["warm", "cold"] = "cold"
+
     def __init__(
         self,
         to: Target,
@@ -63,10 +75,14 @@ class Transfer:
         caller: str | None,
         caller_grace: float | None,
         department: str | None,
+        skills: Mapping[str, int] | None,
+        priority: int,
         allowed: Allowed | None,
         guard: DestinationGuard | None,
         max_hold: float,
         exit_key: str | None,
+        records: Records | None,
+        privacy: Privacy | None,
         on_event: Callable[[TransferEvent], Awaitable[None] | None] | None,
     ) -> None:
         self._targets = validate_targets(to)
@@ -105,8 +121,18 @@ class Transfer:
         if department is not None and not isinstance(self._targets, Router):
             raise ConfigurationError("department", department, "only a Router has departments")
         self._department = department
+        self._skills, self._priority = (
+            check_skills(skills),
+            check_count("priority", priority, -1000, 1000),
+        )
         self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
         self._exit_key = check_key("exit_key", exit_key)
+        if records is not None and not isinstance(records, Records):
+            raise ConfigurationError("records", records, "give Records(...), with its sinks")
+        if privacy is not None and not isinstance(privacy, Privacy):
+            raise ConfigurationError("privacy", privacy, "give a Privacy(...)")
+        self._records = records
+        self._privacy = privacy or (records.privacy if records is not None else Privacy())
         self._on_event = check_listener("on_event", on_event)
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
@@ -150,17 +176,19 @@ class Transfer:
             )
             try:
                 self._check_caller(control)
+                recorder = self._records.begin(session.session) if self._records else None
                 call = Call(
                     session=session,
                     control=control,
                     player=self._player,
-                    tell=Telling(self.on_event),
+                    tell=Telling(self.on_event, recorder),
                     max_hold=self._max_hold,
                     exit_key=self._exit_key,
                     caller_grace=self._caller_grace,
                     guard=self._guard,
                     trunk_id=self._trunk_id,
                     own=self._completed,
+                    record=None if recorder is None else SoFar(lambda: recorder.record),
                 )
                 course = self._asking(control).course(self._targets, lambda: self._request(call))
             except BaseException:
@@ -181,7 +209,20 @@ class Transfer:
                     talking=talking,
                 ),
             )
+            call.emit(self._started(control))
             return await run.execute()
+
+    def _started(self, control: CallControl) -> TransferStarted:
+        return TransferStarted(
+            0.0,
+            self._kind,
+            control.caller.identity,
+            control.caller.kind,
+            control.caller_number,
+            control.call_id(control.caller),
+            control.name,
+            self._department,
+        )
 
     def _asking(self, control: CallControl) -> Asking:
         return Asking(
@@ -208,6 +249,10 @@ class Transfer:
             call.control.caller.identity,
             call.session.userdata,
             number=call.control.caller_number,
+            attributes=call.control.caller_attributes,
+            skills=self._skills,
+            priority=self._priority,
+            call=call.control.name,
             waited=call.patience.seconds_on_hold,
         )
 

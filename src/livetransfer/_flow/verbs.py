@@ -10,7 +10,13 @@ from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError, DestinationNotAllowedError
-from livetransfer.events import DestinationRefused, HookFailed
+from livetransfer.events import (
+    DestinationRefused,
+    HookFailed,
+    PhoneAnswered,
+    PhoneDialled,
+    PhoneJoined,
+)
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
@@ -64,6 +70,7 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
         TransferStatus.INDETERMINATE, f"what became of the dial was not known in {limit:g} s"
     )
     completed = call.completed(destination)
+    call.emit(PhoneDialled(call.at, human.leg.identity, destination))
     try:
         await attempt.guard(
             call.control.dial(completed, identity=human.leg.identity, ring_timeout=ring_timeout),
@@ -72,6 +79,7 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
             late=late,
         )
         human.reached = True
+        call.emit(PhoneAnswered(call.at, human.leg.identity, call.control.call_id(human.leg)))
     except CallControlError as error:
         raise AttemptOver.by(error) from error
     finally:
@@ -95,6 +103,8 @@ async def bridge(attempt: LiveAttempt, human: HumanLeg) -> BridgeMode:
         raise AttemptOver.by(error) from error
     human.joined = True
     call.hold_line.fade()
+    call.emit(PhoneJoined(call.at, human.leg.identity, mode))
+    call.hold_ended()
     return mode
 
 

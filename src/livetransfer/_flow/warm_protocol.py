@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from livekit.agents.llm import ChatContext
+
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
 from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
@@ -19,6 +21,8 @@ from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError
 from livetransfer.events import HookFailed
 from livetransfer.phases import Phase
+from livetransfer.privacy import Privacy
+from livetransfer.privacy.conversation import filtered
 from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt
@@ -66,6 +70,7 @@ class WarmOptions:
         new_briefing: Makes an agent for one phone.
         brief: Waits for the human's decision.
         while_ringing: Whether the caller is on hold, or talks with the AI.
+        privacy: What a briefing is not told of.
     """
 
     instructions: str | None
@@ -74,6 +79,7 @@ class WarmOptions:
     new_briefing: Callable[[], BriefingAgent]
     brief: Callable[[BriefingAgent], Awaitable[Verdict]]
     while_ringing: WhileRinging
+    privacy: Privacy
 
 
 class WarmProtocol:
@@ -133,6 +139,7 @@ class WarmProtocol:
         except AttemptOver:
             self._nobody_else_answered(attempt, human)
             raise
+        line.verdict = verdict.kind
         if verdict.kind != "accepted":
             words = verdict.reason if verdict.kind == "declined" else None
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason, words=words)
@@ -186,7 +193,7 @@ class WarmProtocol:
             self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
             held = self._held
             attempt.teardown.push("hold", lambda: _cancelled(held))
-        conversation = self._session.session.history.copy()
+        conversation = self._conversation_so_far()
         try:
             renewed = await line.agent.renew(conversation)
         except Exception:
@@ -200,6 +207,10 @@ class WarmProtocol:
             renewed.add_done_callback(call.tell_summary)
         return line, ready
 
+    def _conversation_so_far(self) -> ChatContext:
+        """Return what caller and AI have said, as a briefing may know it."""
+        return filtered(self._session.session.history, self._options.privacy)
+
     def _nobody_else_answered(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Leave a caller with the AI who has not been put on hold yet, before any farewell."""
         others = [one for one in attempt.legs if one is not human and one.over is None]
@@ -212,7 +223,7 @@ class WarmProtocol:
         options, session = self._options, self._session
         self._introduction.prepare(session.tts)
         async with self._writing:
-            conversation = session.session.history.copy()
+            conversation = self._conversation_so_far()
             said = transcript(conversation)
             if self._summary is not None and said != self._about:
                 self._summary.cancel()

@@ -77,6 +77,17 @@ class LiveKitControl:
         return (caller.attributes.get(CALLER_NUMBER) or None) if caller is not None else None
 
     @property
+    def caller_attributes(self) -> Mapping[str, str]:
+        """The attributes of the caller's participant; empty where it is gone."""
+        caller = self.room.remote_participants.get(self._caller.identity)
+        return dict(caller.attributes) if caller is not None else {}
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.room.name
+
+    @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
         return self._events.present(self._caller.identity)

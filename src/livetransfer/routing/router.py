@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from livetransfer._checks import check_count
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, UnknownDestinationError
 from livetransfer.outcome import Attempt
 
 from .offer import Offer, Wait
 
-__all__ = ["RouteRequest", "Router", "Target", "several", "validate_targets"]
+__all__ = ["RouteRequest", "Router", "Target", "check_skills", "several", "validate_targets"]
 
 Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
@@ -153,6 +154,23 @@ def several(targets: object) -> tuple[Destination, ...]:
     if isinstance(targets, Sequence) and targets:
         return tuple(Destination.parse(t) for t in targets)
     raise DestinationError("to", targets, "give a number, a SIP URI, or a sequence of them")
+
+
+def check_skills(skills: object) -> Mapping[str, int]:
+    """Return skills and the lowest level of each, none for None.
+
+    Raises:
+        ConfigurationError: They are no map of names to whole numbers from 1 to 100.
+    """
+    if skills is None:
+        return {}
+    if not isinstance(skills, Mapping):
+        raise ConfigurationError("skills", skills, 'give a map, like {"billing": 2}')
+    for name, level in skills.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError("skills", name, "a skill's name is a non-empty text")
+        check_count(f"skills[{name!r}]", level, 1, 100)
+    return dict(skills)
 
 
 def validate_targets(to: Target) -> Router | tuple[Destination, ...]:

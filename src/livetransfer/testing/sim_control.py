@@ -63,6 +63,17 @@ class SimControl:
         return address if address.startswith("+") else None
 
     @property
+    def caller_attributes(self) -> Mapping[str, str]:
+        """What else is told of the caller."""
+        number = self.caller_number
+        return {} if number is None else {"sip.phoneNumber": number}
+
+    @property
+    def name(self) -> str:
+        """What names the call."""
+        return self.simulation.name
+
+    @property
     def caller_present(self) -> bool:
         """Whether the caller is still on the line."""
         return self._caller.on_the_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -52,6 +53,7 @@ class Switch(Scripts):
         queue: float,
     ) -> None:
         super().__init__()
+        self.name = f"simulated-{uuid.uuid4().hex[:12]}"
         self.clock = clock
         self.latency = latency
         self.faults = Faults()

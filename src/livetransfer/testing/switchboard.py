@@ -18,6 +18,7 @@ __all__ = ["Switchboard"]
 class Switchboard(Exchange, Protocol):
     """An exchange with its caller, its phones, and the settings of a simulation."""
 
+    name: str
     refer: Refer
     trunk: bool
     bridge_mode: BridgeMode

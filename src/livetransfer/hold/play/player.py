@@ -111,6 +111,12 @@ class HoldMusicPlayer:
         self.on_event = on_event
         self._prefetched: list[Lease] = []
 
+    @property
+    def music(self) -> str | None:
+        """What plays, in a word: a file's name, a host, ``"built-in"``; None where it is quiet."""
+        tracks = self._program.tracks
+        return ", ".join(track.label for track in tracks) or None
+
     def prefetch(self, sample_rate: int = 24_000) -> None:
         """Begin to fetch and to decode, in the background, without waiting for it.
 
