@@ -202,7 +202,7 @@ class Call:
         """The caller is not on hold any more: joined, back with the AI, or gone. Idempotent."""
         if self._held:
             self._held = False
-            self.emit(HoldEnded(self.at))
+            self.emit(HoldEnded(self.at, self.hold_line.longest_silence))
 
     async def hold_when_quiet(self) -> None:
         """Put a caller on hold who has been talking with the AI."""

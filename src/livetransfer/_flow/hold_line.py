@@ -71,6 +71,7 @@ class HoldLine:
         self._sink: AudioSink | None = None
         self._handle: PlayHandle | None = None
         self._faded = self._ended = False
+        self._began = 0.0
 
     @property
     def music(self) -> str | None:
@@ -81,6 +82,13 @@ class HoldLine:
     def handle(self) -> PlayHandle | None:
         """What plays now."""
         return self._handle
+
+    @property
+    def longest_silence(self) -> float | None:
+        """The longest time, in seconds, in which nothing was played; None without music."""
+        if self._handle is None or self.music is None:
+            return None
+        return self._handle.longest_silence(self._began)
 
     def prepare(self) -> None:
         """Begin to open the sink, so that the music can start at once. Needs a running loop."""
@@ -94,6 +102,7 @@ class HoldLine:
         """Start the music. Where it cannot be, the problem is told and the transfer goes on."""
         if self._starting is not None or self._ended:
             return
+        self._began = asyncio.get_running_loop().time()
         self.prepare()
         self._starting = asyncio.create_task(self._start(), name="livetransfer-hold-start")
         done, _ = await asyncio.wait({self._starting}, timeout=OPEN_LIMIT)

@@ -102,9 +102,9 @@ async def bridge(attempt: LiveAttempt, human: HumanLeg) -> BridgeMode:
     except CallControlError as error:
         raise AttemptOver.by(error) from error
     human.joined = True
-    call.hold_line.fade()
     call.emit(PhoneJoined(call.at, human.leg.identity, mode))
     call.hold_ended()
+    call.hold_line.fade()
     return mode
 
 

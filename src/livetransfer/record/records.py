@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import platform
 import uuid
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from weakref import WeakSet
 
 from livekit.agents import get_job_context
 
@@ -17,7 +19,7 @@ from livetransfer.privacy import Privacy
 
 from .chain import next_link
 from .model import CallPart, TransferRecord
-from .recorder import Recorder
+from .recorder import FLUSH_LIMIT, Recorder
 from .sinks.function import FunctionSink
 from .sinks.port import RecordSink
 from .telemetry import Telemetry
@@ -56,6 +58,7 @@ class Records:
         if telemetry is not None and not isinstance(telemetry, Telemetry):
             raise ConfigurationError("telemetry", telemetry, "give a Telemetry")
         self._telemetry = Telemetry() if telemetry is None else telemetry
+        self._recorders: WeakSet[Recorder] = WeakSet()
 
     def begin(self, call: object, *, now: datetime | None = None) -> Recorder:
         """Return what listens to the events of a run that begins.
@@ -77,6 +80,7 @@ class Records:
         )
         observation = self._telemetry.begin(call)
         recorder = Recorder(record, self.sinks, self.privacy, observation)
+        self._recorders.add(recorder)
         if job is not None:
 
             async def at_shutdown() -> None:
@@ -84,6 +88,15 @@ class Records:
 
             job.add_shutdown_callback(at_shutdown)
         return recorder
+
+    async def flush(self, limit: float = FLUSH_LIMIT) -> None:
+        """Wait until what was recorded is written, for `limit` seconds at most.
+
+        In a LiveKit job that is done by itself; scripts and tests call it.
+        """
+        waiting = [asyncio.ensure_future(each.flush(limit)) for each in self._recorders]
+        if waiting:
+            await asyncio.wait(waiting)
 
     async def aclose(self) -> None:
         """Release what the sinks hold. May be called again."""

@@ -694,3 +694,22 @@ async def test_on_a_real_clock_too() -> None:
     handle.stop(0.05)
     await handle.wait()
     assert time.monotonic() - asked < 0.25
+
+
+async def test_the_longest_silence_is_what_the_sink_has_heard(clock: Clock) -> None:
+    sink = FakeSink()
+    since = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.7)
+    handle = HoldMusicPlayer(CLIP).play(sink)
+    assert handle.longest_silence(since) == pytest.approx(0.7)
+    await asyncio.sleep(5.0)
+    assert handle.longest_silence(since) == pytest.approx(0.7, abs=0.01)
+    assert handle.longest_silence(since + 0.7) < 0.01
+    handle.pause()
+    await asyncio.sleep(3.0)
+    handle.resume()
+    await asyncio.sleep(3.0)
+    heard = max(gap for _, gap in sink.gaps)
+    assert handle.longest_silence(since) == pytest.approx(heard, abs=0.05)
+    assert 2.5 < heard < 3.1
+    await end(handle)

@@ -70,6 +70,14 @@ class PlayHandle:
         """Whether the music has ended."""
         return self.task.done()
 
+    def longest_silence(self, since: float) -> float:
+        """Return the longest time, in seconds, in which nothing was played; pauses count.
+
+        Args:
+            since: From when on, in the loop's time, there was to be music.
+        """
+        return self._output.longest_gap(since)
+
     def stop(self, fade: float | None = None) -> None:
         """Let the music end `fade` seconds from now, without waiting for it.
 

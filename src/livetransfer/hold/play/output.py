@@ -64,6 +64,8 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._recent: deque[Samples] = deque()
         self._kept = self._hasty = 0
+        self._first = self._heard_until = math.nan
+        self._longest_gap = 0.0
         # Calls that begin together are not all written to in the same moment ever after.
         self._slot = next(_count) % round(self.frame / TICK)
         self._frames = 0
@@ -156,10 +158,14 @@ class Output:
             samples = np.repeat(samples, channels)
         count = len(samples) // channels
         began = self._loop.time()
+        if math.isnan(self._first):
+            self._first = self._heard_until = began
+        self._longest_gap = self.longest_gap(began)
         # An array of bytes is handed on as it is; of a slice of anything else livekit makes a copy.
         await self._sink.write(
             rtc.AudioFrame(samples.view(np.uint8).data, self._rate, channels, count)
         )
+        self._heard_until = self._loop.time() + self._sink.queued
         if self._captions:
             self._tell_captions(count)
         if self._after:
@@ -175,6 +181,17 @@ class Output:
                 await self.nap(self.frame / 2)
         else:
             self._hasty = 0
+
+    def longest_gap(self, since: float) -> float:
+        """Return the longest time, in seconds, in which there was nothing to be heard.
+
+        Args:
+            since: From when on, in the loop's time, something is to be heard.
+        """
+        if math.isnan(self._first):
+            return self._loop.time() - since
+        quiet_now = self._loop.time() - self._heard_until
+        return max(self._longest_gap, self._first - since, quiet_now)
 
     def caption_next(self, text: str, at: int, seconds: float) -> None:
         """Say the words of a line that begins at the sample `at` of what is written next."""
@@ -208,6 +225,7 @@ class Output:
     def clear(self) -> None:
         """Drop what has not been heard yet. What is to be heard instead is written next."""
         self._sink.clear()
+        self._heard_until = min(self._heard_until, self._loop.time())
         self._recent.clear()
         self._kept = self._frames = 0
 

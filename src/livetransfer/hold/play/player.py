@@ -113,7 +113,7 @@ class HoldMusicPlayer:
 
     @property
     def music(self) -> str | None:
-        """What plays, in a word: a file's name, a host, ``"built-in"``; None where it is quiet."""
+        """What plays, in a word: as its source names itself; None where it is quiet."""
         tracks = self._program.tracks
         return ", ".join(track.label for track in tracks) or None
 
