@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from ._checks import check_choice, check_seconds, check_text
 from ._flow.adapter import Bridge
 from ._flow.after import After
+from ._flow.answer_watch import AnswerOptions
 from ._flow.caller_session import Context
 from ._flow.course import Ring
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
 from ._flow.warm_protocol import WarmOptions, WarmProtocol, WhileRinging
+from .answering import AnswerDetector, AnswerPolicy, ToneAndPhraseDetector
+from .answering.policy import WhenAnswered, check_answer_policy
 from .briefing import BriefingAgent, Verdict
 from .destination import Allowed
 from .errors import ConfigurationError
@@ -25,7 +28,10 @@ from .privacy import Privacy
 from .record import Records
 from .routing.router import Target
 
-__all__ = ["WarmTransfer"]
+__all__ = ["DETECTOR", "WarmTransfer"]
+
+DETECTOR = ToneAndPhraseDetector()
+"""Finds out what has answered, without a model; one for all calls of a process."""
 
 logger = logging.getLogger("livetransfer")
 
@@ -60,6 +66,10 @@ class WarmTransfer(Transfer):
         caller_grace: Seconds in which a caller who has left may come back, as a browser does that
             reloads its page. Default: 0 for a phone, 5 for others. A session that closes when its
             participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
+        answer_detector: Finds out whether a person, a mailbox, a screener, a menu or an
+            announcement has answered, while the briefing already speaks; None: only the
+            briefing's model does.
+        when_answered: What follows each: an AnswerPolicy, or a function of a verdict.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
         skills: What a Team asks of the member: for each skill the lowest level.
@@ -107,6 +117,8 @@ class WarmTransfer(Transfer):
         caller: str | None = None,
         caller_grace: float | None = None,
         introduction: str | None = None,
+        answer_detector: AnswerDetector | None = DETECTOR,
+        when_answered: AnswerPolicy | WhenAnswered | None = None,
         department: str | None = None,
         skills: Mapping[str, int] | None = None,
         priority: int = 0,
@@ -152,6 +164,10 @@ class WarmTransfer(Transfer):
         self._introduction = check_text("introduction", introduction)
         self._briefing_timeout = check_seconds("briefing_timeout", briefing_timeout, 1, 3600)
         self._briefing = _factory(briefing)
+        if answer_detector is not None and not isinstance(answer_detector, AnswerDetector):
+            remedy = "give an AnswerDetector, such as ToneAndPhraseDetector(), or None"
+            raise ConfigurationError("answer_detector", answer_detector, remedy)
+        self._answers = AnswerOptions(answer_detector, check_answer_policy(when_answered))
         self._while_ringing: WhileRinging = check_choice(
             "while_ringing", while_ringing, WhileRinging
         )
@@ -193,6 +209,8 @@ class WarmTransfer(Transfer):
                     brief=self.brief,
                     while_ringing=self._while_ringing,
                     privacy=self._privacy,
+                    answers=self._answers,
+                    exit_key=self._exit_key,
                 ),
                 session,
             ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession
 
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
+from livetransfer.briefing.keys import NAME as KEYS_TOOL
 from livetransfer.briefing.keys import with_own_keys
 from livetransfer.control import Conversation
 from livetransfer.phases import Phase
@@ -46,6 +48,8 @@ class BriefingLine:
         agent: Who briefs.
 
     Attributes:
+        on_words: Called with what the human says, and whether he is done with it.
+        on_voice: Called when the human begins to speak, where nothing writes down his words.
         verdict: What was decided; None where something else has ended the briefing.
     """
 
@@ -55,18 +59,36 @@ class BriefingLine:
         self._session: AgentSession[Any] | None = None
         self.verdict: str | None = None
         self._told = False
+        self.on_words: Callable[[str, bool], None] | None = None
+        self.on_voice: Callable[[], None] | None = None
 
     async def open(self, caller: CallerSession) -> None:
         """Open the line and start the briefing's session on it; it greets at the answer."""
         session: AgentSession[Any] = AgentSession(**session_options(caller))
         self._line = await self._call.control.open_conversation(self._human.leg.identity)
         session.on("close", self._on_close)
+        session.on("user_input_transcribed", self._on_words)
+        session.on("user_state_changed", self._on_state)
         self._session = session
         tools = with_own_keys(self.agent.tools, self._press)
         if tools is not None:
             await self.agent.update_tools(tools)
         await self._line.start(session, self.agent)
         self._call.tell.before_the_end(self._tell_end)
+
+    @property
+    def navigates(self) -> bool:
+        """Whether the agent can find its way through a menu: it has a tool for keys."""
+        return any(getattr(tool, "id", None) == KEYS_TOOL for tool in self.agent.tools)
+
+    def _on_words(self, event: Any) -> None:
+        if self.on_words is not None:
+            self.on_words(event.transcript, event.is_final)
+
+    def _on_state(self, event: Any) -> None:
+        unwritten = self._session is not None and self._session.stt is None
+        if self.on_voice is not None and unwritten and event.new_state == "speaking":
+            self.on_voice()
 
     async def _press(self, keys: str) -> None:
         await self._call.control.send_dtmf(self._human.leg, keys)
@@ -116,6 +138,8 @@ class BriefingLine:
             await asyncio.wait({ready})
         if self._session is not None:
             self._session.off("close", self._on_close)
+            self._session.off("user_input_transcribed", self._on_words)
+            self._session.off("user_state_changed", self._on_state)
         if self._line is not None:
             await self._line.aclose()
         self._tell_end()

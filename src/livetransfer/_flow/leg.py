@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from livetransfer._tasks import keep
+from livetransfer.answer_class import AnswerClass
 from livetransfer.briefing.agent import Farewell
 from livetransfer.control import ControlEvent, KeyPressed, Leg, LegAnswered, LegLeft, SealBroken
 from livetransfer.destination import Destination
@@ -54,6 +55,7 @@ class HumanLeg:
         answered: Whether the phone was answered.
         reached: Whether the leg can be talked to.
         joined: Whether it has been joined with the caller.
+        answered_by: What has answered, as far as it is known.
         over: What became of it, once it is over without a bridge.
     """
 
@@ -71,6 +73,7 @@ class HumanLeg:
     answered: bool = False
     reached: bool = False
     joined: bool = False
+    answered_by: AnswerClass | None = None
     over: AttemptOver | None = None
     _overdue: asyncio.TimerHandle | None = None
     _closing: asyncio.Task[None] | None = None

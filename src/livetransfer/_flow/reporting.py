@@ -43,7 +43,7 @@ def record(
             remaining=remaining,
             seconds_on_hold=call.patience.seconds_on_hold,
             waited=call.patience.seconds_waited,
-            answered_by=ended.answered_by,
+            answered_by=ended.answered_by or (human.answered_by if human is not None else None),
             words=ended.words,
             earlier=earlier,
             cause=ended.cause,

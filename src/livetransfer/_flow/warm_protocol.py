@@ -25,6 +25,7 @@ from livetransfer.privacy import Privacy
 from livetransfer.privacy.conversation import filtered
 from livetransfer.status import TransferStatus
 
+from .answer_watch import AnswerOptions, AnswerWatch
 from .attempt import LiveAttempt
 from .briefing_line import BriefingLine
 from .call import Call
@@ -71,6 +72,8 @@ class WarmOptions:
         brief: Waits for the human's decision.
         while_ringing: Whether the caller is on hold, or talks with the AI.
         privacy: What a briefing is not told of.
+        answers: How it is found out what has answered, and what follows.
+        exit_key: The caller's key, which no code may be.
     """
 
     instructions: str | None
@@ -80,6 +83,8 @@ class WarmOptions:
     brief: Callable[[BriefingAgent], Awaitable[Verdict]]
     while_ringing: WhileRinging
     privacy: Privacy
+    answers: AnswerOptions
+    exit_key: str | None
 
 
 class WarmProtocol:
@@ -134,15 +139,25 @@ class WarmProtocol:
         line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
         attempt.has_come_to(human, Phase.BRIEFING)
         human.say_farewell, human.hush = line.farewell, line.hush
+        watch = self._watch(attempt, human, line)
         try:
             verdict = await self._brief(attempt, human, line, ready)
         except AttemptOver:
             self._nobody_else_answered(attempt, human)
             raise
+        finally:
+            keep(asyncio.create_task(watch.aclose(), name="livetransfer-answer-end"))
         line.verdict = verdict.kind
         if verdict.kind != "accepted":
             words = verdict.reason if verdict.kind == "declined" else None
             raise AttemptOver(_VERDICTS[verdict.kind], verdict.reason, words=words)
+
+    def _watch(self, attempt: LiveAttempt, human: HumanLeg, line: BriefingLine) -> AnswerWatch:
+        watch = AnswerWatch(attempt, human, line, self._options.answers)
+        line.on_words, line.on_voice = watch.on_words, watch.on_voice
+        human.teardown.push("answer watch", watch.aclose)
+        watch.begin()
+        return watch
 
     def _line(
         self, attempt: LiveAttempt, human: HumanLeg
@@ -236,6 +251,7 @@ class WarmProtocol:
                     conversation,
                     options.instructions,
                     call.control.caller.identity,
+                    (options.exit_key,) if options.exit_key is not None else (),
                 ),
                 llm=session.llm,
                 tts=session.tts,

@@ -106,9 +106,9 @@ class _Session:
     @property
     def replied(self) -> bool:
         """Whether the latest words may be an answer to ours."""
-        if not self._hearing.any_sound:
-            return self._words.finals > 1
         rhythm = self._hearing.rhythm
+        if rhythm.turns == 0:  # no voice was heard, or none that sounds like one
+            return self._words.finals > 1 or self._words.begin >= REPLY
         return rhythm.turns > 1 or rhythm.turn_begin >= REPLY
 
     @property

@@ -24,6 +24,7 @@ __all__ = [
     "SendKeys",
     "Situation",
     "WaitSilently",
+    "WhenAnswered",
     "check_answer_policy",
     "decide_answer",
     "timed_out",
@@ -203,7 +204,10 @@ class AnswerPolicy:
         return End(TransferStatus.FAILED, why)
 
 
-Policy = AnswerPolicy | Callable[[AnswerVerdict, Situation], AnswerAction | None]
+WhenAnswered = Callable[[AnswerVerdict, Situation], AnswerAction | None]
+"""A function that is a policy; None is "as usual"."""
+
+Policy = AnswerPolicy | WhenAnswered
 
 
 def check_answer_policy(policy: Policy | None) -> Policy:

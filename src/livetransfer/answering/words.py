@@ -39,12 +39,17 @@ FEW = 7
 """Words of a greeting that needs nothing else to be a person's."""
 
 
+PACE = 15.0
+"""Characters that are said in a second; of what was written down with no voice to be heard."""
+
+
 class Words:
     """Collects the transcripts of one leg.
 
     Attributes:
         count: How many words there are.
         finals: How many utterances were over, on the whole line.
+        begin: When the latest of them had begun, about, in seconds since the answer.
     """
 
     def __init__(self, book: PhraseBook) -> None:
@@ -56,6 +61,7 @@ class Words:
         self._turn = 0
         self._final = False
         self.finals = 0
+        self.begin = 0.0
         self._all: Found | None = None
         self._latest: Found | None = None
 
@@ -67,6 +73,7 @@ class Words:
         if final:
             self._over.append((self._turn, text))
             self.finals += bool(text)
+            self.begin = max(0.0, now - len(text) / PACE)
             self._interim = ""
         else:
             self._interim = text

@@ -1,13 +1,16 @@
-"""Verdict: what the human decided, or what was found instead of a human."""
+"""Verdict: what the human decided, or what was found instead; and the tools that say so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from livekit.agents.llm import ToolFlag, function_tool
 
 from livetransfer.errors import ConfigurationError
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "decision"]
 
 
 @dataclass(frozen=True)
@@ -27,3 +30,11 @@ class Verdict:
             raise ConfigurationError(
                 "kind", self.kind, 'use "accepted", "declined", "voicemail" or "failed"'
             )
+
+
+def decision(method: Callable[..., Any]) -> Any:
+    """Make a method a tool that the model may call once the human has spoken.
+
+    Typed as Any: one FunctionTool may not override another, and subclasses override these.
+    """
+    return function_tool(method, flags=ToolFlag.IGNORE_ON_ENTER)

@@ -35,7 +35,7 @@ from livekit.protocol.sip import SIPOutboundConfig
 from livetransfer._flow.caller_session import session_of
 from livetransfer._tasks import finish, keep
 from livetransfer.briefing import BriefingAgent, Verdict
-from livetransfer.briefing.agent import decision
+from livetransfer.briefing.verdict import decision
 from livetransfer.events import Phase, PhaseChanged, TransferEvent
 from livetransfer.outcome import TransferOutcome
 from livetransfer.warm import WarmTransfer
@@ -181,6 +181,8 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
             max_hold=max(MAX_HOLD, (destination.ring_timeout or 0.0) + TO_DECIDE),
             briefing=self._new_briefing,
             on_event=self._on_event,
+            # Its own tools, which may be overridden, say what has answered.
+            answer_detector=None,
         )
         overridden = frozenset(name for name in _DECIDING if _overridden(type(self), name))
         self._desk = Desk(prompt, conversation, options, overridden)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from livekit.agents import Agent, AgentSession, StopResponse
+from livekit.agents import Agent, AgentSession, StopResponse, UserInputTranscribedEvent
 from livekit.agents.llm import ChatMessage
 
 from livetransfer._tasks import keep
@@ -72,6 +72,8 @@ class Ear:
     def listen(self, text: str) -> None:
         """The party has said `text`."""
         with contextlib.suppress(RuntimeError):  # not started, or closing
+            words = UserInputTranscribedEvent(transcript=text, is_final=True)
+            self.session.emit("user_input_transcribed", words)
             agent = self.session.current_agent
             if type(agent).on_user_turn_completed is Agent.on_user_turn_completed:
                 self.session.generate_reply(user_input=text, input_modality="audio")

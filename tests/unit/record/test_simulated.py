@@ -23,7 +23,7 @@ from livetransfer.cold import ColdTransfer
 from livetransfer.hold import Comfort
 from livetransfer.privacy import Privacy
 from livetransfer.record import JsonLinesSink, Records, published_schema, read_records
-from livetransfer.testing import HangUp, Human, Say, Wait, WaitForBridge, simulate
+from livetransfer.testing import HangUp, Human, Say, Wait, WaitForBridge, WaitForSpeech, simulate
 from tests.unit.transfers import rig
 
 ANN, BOB = "+15550100", "+15550101"
@@ -42,7 +42,7 @@ def told(path: Path) -> list[dict[str, Any]]:
 async def test_busy_then_joined(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     records = Records(JsonLinesSink(path))
-    script = (Wait(1.0), Say("Yes, put them through."), WaitForBridge(), Wait(5.0), HangUp())
+    script = (WaitForSpeech(), Say("Yes, put them through."), WaitForBridge(), Wait(5.0), HangUp())
     humans = {ANN: Human.busy(), BOB: Human(ring=2.0, script=script)}
     music = HoldMusicPlayer(comfort=Comfort(lines=["Thank you for waiting."], every=1.0))
     async with simulate(humans=humans) as call:
@@ -123,7 +123,7 @@ async def test_the_callers_hang_up_in_a_briefing_is_told_with_what_was_said(tmp_
 
 async def test_several_phones_each_have_their_end(tmp_path: Path) -> None:
     records = Records(JsonLinesSink(path := tmp_path / "records.jsonl"))
-    accepts = Human(ring=1.0, script=(Wait(1.0), Say("Yes, put them through."), Wait(30.0)))
+    accepts = Human(ring=1.0, script=(WaitForSpeech(), Say("Yes, put them through."), Wait(30.0)))
     async with simulate(humans={ANN: Human.no_answer(), BOB: accepts}) as call:
         transfer = WarmTransfer([ANN, BOB], ring="all", records=records)
         async with rig(call, transfer.run) as r:
@@ -195,7 +195,7 @@ async def test_an_outcome_with_a_record_can_be_copied_and_pickled() -> None:
 
 
 async def test_a_briefing_is_not_told_what_it_may_not_say() -> None:
-    script = (Wait(1.0), Say("Yes, put them through."), Wait(30.0))
+    script = (WaitForSpeech(), Say("Yes, put them through."), Wait(30.0))
     async with simulate(humans={ANN: Human(script=script)}) as call:
         transfer = WarmTransfer(ANN, privacy=Privacy(also=lambda text: text.replace("Smith", "X")))
         async with rig(call, transfer.run) as r:
