@@ -89,6 +89,7 @@ class AnswerWatch:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._said: list[str] = []
+        self._speaking = False
         self._class = AnswerClass.UNKNOWN
         self._session: AnswerSession | None = None
         self._audio: LegAudio | None = None
@@ -128,20 +129,30 @@ class AnswerWatch:
             None if session is None else session.suspected,
             True if session is None else session.replied,
             self._since,
+            self._speaking,
         )
 
     def on_words(self, text: str, final: bool) -> None:
         """The far end has said something."""
         if self._closed or not text.strip():
             return
+        self._speaking = not final
         if final:
             self._said.append(text)
         self._push(lambda session: session.push_transcript(text, final=final))
         self._agent.look()
 
-    def on_voice(self) -> None:
-        """The far end has begun to speak, and nothing writes its words down."""
-        if not self._closed:
+    def on_voice(self, speaking: bool, written: bool) -> None:
+        """The far end has begun, or ceased, to speak.
+
+        Args:
+            speaking: Which.
+            written: Whether its words are written down.
+        """
+        if self._closed:
+            return
+        self._speaking = speaking
+        if speaking and not written:
             self._said.append(VOICE)
 
     def _push(self, push: Callable[[AnswerSession], object]) -> None:

@@ -49,7 +49,8 @@ class BriefingLine:
 
     Attributes:
         on_words: Called with what the human says, and whether he is done with it.
-        on_voice: Called when the human begins to speak, where nothing writes down his words.
+        on_voice: Called when the human begins or ceases to speak, and whether his words are
+            written down.
         verdict: What was decided; None where something else has ended the briefing.
     """
 
@@ -60,7 +61,7 @@ class BriefingLine:
         self.verdict: str | None = None
         self._told = False
         self.on_words: Callable[[str, bool], None] | None = None
-        self.on_voice: Callable[[], None] | None = None
+        self.on_voice: Callable[[bool, bool], None] | None = None
 
     async def open(self, caller: CallerSession) -> None:
         """Open the line and start the briefing's session on it; it greets at the answer."""
@@ -86,9 +87,8 @@ class BriefingLine:
             self.on_words(event.transcript, event.is_final)
 
     def _on_state(self, event: Any) -> None:
-        unwritten = self._session is not None and self._session.stt is None
-        if self.on_voice is not None and unwritten and event.new_state == "speaking":
-            self.on_voice()
+        if self.on_voice is not None and self._session is not None:
+            self.on_voice(event.new_state == "speaking", self._session.stt is not None)
 
     async def _press(self, keys: str) -> None:
         await self._call.control.send_dtmf(self._human.leg, keys)

@@ -163,7 +163,7 @@ class _Session:
             return True
         evidence = Evidence(kind, what)  # type: ignore[arg-type]
         self._verdict = AnswerVerdict(answer, round(self.heard, 3), evidence, confidence)
-        self._turn = max(1, self._hearing.rhythm.turns)
+        self._turn = max(1, self._turns)
         self._changes.append(self._verdict)
         if self._on_change is not None:
             try:
@@ -173,12 +173,16 @@ class _Session:
         return True
 
     @property
+    def _turns(self) -> int:
+        """How many turns have begun: by the voice, or by the words where none was made out."""
+        return self._hearing.rhythm.turns or self._words.begun
+
+    @property
     def _settled(self) -> bool:
         """Whether a person has spoken and then waited, as no machine does."""
         person = self._verdict.answered_by is A.PERSON
         return person and (
-            self._hearing.rhythm.turns > self._turn
-            or self._hearing.rhythm.quiet(self.heard) > SETTLED
+            self._turns > self._turn or self._hearing.rhythm.quiet(self.heard) > SETTLED
         )
 
     def _by_tones(self) -> bool:
@@ -213,7 +217,7 @@ class _Session:
             answer, phrase = found
             return self._is(answer, "words", phrase, 0.9)
         quiet = rhythm.quiet(self.heard) if heard and rhythm.last >= 0 else None
-        sure = words.person(verdict, quiet, rhythm.turns > self._turn)
+        sure = words.person(verdict, quiet, self._turns > self._turn)
         if sure is not None:
             if verdict.is_machine:
                 words.restart_at_turn()

@@ -49,6 +49,7 @@ class Words:
     Attributes:
         count: How many words there are.
         finals: How many utterances were over, on the whole line.
+        begun: How many had begun.
         begin: When the latest of them had begun, about, in seconds since the answer.
     """
 
@@ -60,7 +61,8 @@ class Words:
         self._interim = ""
         self._turn = 0
         self._final = False
-        self.finals = 0
+        self.finals = self.begun = 0
+        self._voiced = False
         self.begin = 0.0
         self._all: Found | None = None
         self._latest: Found | None = None
@@ -70,6 +72,10 @@ class Words:
         text = text.strip()
         if text == self._interim and not (final and text):
             return False
+        if text and not self._interim:
+            self.begun += 1
+            if not self._voiced:
+                self._turn = self.begun
         if final:
             self._over.append((self._turn, text))
             self.finals += bool(text)
@@ -85,7 +91,8 @@ class Words:
     def follow(self, rhythm: Rhythm, now: float) -> None:
         """Take note of whose turn it is."""
         # The transcript is late: a new turn begins with the first sound of it.
-        if rhythm.turns != self._turn:
+        self._voiced = rhythm.turns > 0
+        if self._voiced and rhythm.turns != self._turn:
             self._turn = rhythm.turns
             self._latest = None
 

@@ -32,6 +32,9 @@ ANSWER_PATIENCE = 2.5
 """Seconds after which, with `accept="answer"`, somebody who has said nothing is connected: most
 people have said their name by then, and every machine has begun."""
 
+NOISE_PATIENCE = 10.0
+"""Seconds after which it is noise that speaks on, not a machine: its words would have told."""
+
 CODES = "3456789"
 """What a code is drawn from. 0, 1 and 2 are what a menu, or a thumb, presses first."""
 
@@ -47,6 +50,7 @@ class Heard:
         replied: Whether the latest words may be an answer to ours: they belong to a second turn,
             or to one that began long after the phone was answered. A recording goes on and on.
         seconds: Since the answer.
+        speaking: Whether it is speaking now.
     """
 
     said: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class Heard:
     suspected: AnswerClass | None = None
     replied: bool = True
     seconds: float = 0.0
+    speaking: bool = False
 
     @property
     def spoke(self) -> bool:
@@ -148,7 +153,9 @@ class Acceptance:
             return Ruling(False, True, f"That is a machine ({heard.answered_by}), not a person.")
         if heard.answered_by is AnswerClass.RINGBACK or heard.suspected is not None:
             return NOT_YET
-        if heard.answered_by is AnswerClass.PERSON or heard.seconds >= ANSWER_PATIENCE:
+        if heard.answered_by is AnswerClass.PERSON or heard.seconds >= NOISE_PATIENCE:
+            return YES
+        if heard.seconds >= ANSWER_PATIENCE and not heard.speaking:
             return YES
         return NOT_YET
 

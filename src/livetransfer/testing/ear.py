@@ -69,6 +69,12 @@ class Ear:
         with contextlib.suppress(RuntimeError):
             self.session.interrupt()
 
+    def hear_part(self, text: str) -> None:
+        """The party has said `text` so far, and speaks on."""
+        if self.listens:
+            words = UserInputTranscribedEvent(transcript=text, is_final=False)
+            self.session.emit("user_input_transcribed", words)
+
     def listen(self, text: str) -> None:
         """The party has said `text`."""
         with contextlib.suppress(RuntimeError):  # not started, or closing

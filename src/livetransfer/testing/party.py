@@ -21,6 +21,11 @@ __all__ = ["Party"]
 _INTERRUPTS_AFTER = 0.5
 """Seconds of speech after which an AI that may be interrupted stops (the SDK's default)."""
 
+_INTERIM = 0.5
+"""Seconds between two times that what has been said so far is told."""
+_LATE = 0.3
+"""Seconds that words are told late."""
+
 
 class Party:
     """Somebody in the call, and what reached their ears.
@@ -136,6 +141,17 @@ class Party:
         if identity is not None:
             await self._utter(identity, Say(text, audio, rate, seconds))
 
+    async def _words_so_far(self, identity: str, text: str, begun: float, seconds: float) -> None:
+        """Let the AI know what has been said, a little late, as a speech recognition does."""
+        while seconds - begun > _INTERIM:
+            await asyncio.sleep(_INTERIM)
+            begun += _INTERIM
+            said = text[: int(len(text) * max(0.0, begun - _LATE) / seconds)].rpartition(" ")[0]
+            ear = self._simulation.ear(identity)
+            if said and ear is not None and self._here() == identity:
+                ear.hear_part(said)
+        await asyncio.sleep(seconds - begun)
+
     async def _utter(self, identity: str, say: Say) -> None:
         simulation = self._simulation
         samples = None if say.audio is None else mono(say.audio)
@@ -159,7 +175,7 @@ class Party:
         ear = simulation.ear(identity)
         if ear is not None and self._here() == identity:
             ear.interrupt()
-        await asyncio.sleep(seconds - first)
+        await self._words_so_far(identity, say.text, first, seconds)
         ear = simulation.ear(identity)
         if ear is not None and self._here() == identity and not (deaf and ear.deaf):
             ear.listen(say.text)

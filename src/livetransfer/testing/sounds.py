@@ -66,22 +66,35 @@ def _shared(samples: Samples) -> Samples:
 
 @functools.lru_cache(maxsize=64)
 def tone(seconds: float, pitch: float) -> Samples:
-    """Return a soft voice-like tone: syllables of 0.18 s around `pitch`, in Hz, at `RATE`."""
+    """Return something voice-like: syllables of 0.18 s around `pitch`, in Hz, at `RATE`."""
     samples = tone_part(pitch, 0, max(1, round(seconds * RATE)))
     samples.flags.writeable = False
     return samples
 
 
+_OVERTONES = {2: (0.6, 1.1), 3: (0.5, 2.3), 5: (0.35, 3.1), 8: (0.25, 4.3), 13: (0.2, 5.9)}
+"""How loud each is at most, and how it changes from syllable to syllable: its vowels."""
+
+
 def tone_part(pitch: float, first: int, last: int) -> Samples:
-    """Return the samples from `first` to `last`, at `RATE`, of an endless `tone`."""
+    """Return the samples from `first` to `last`, at `RATE`, of an endless `tone`.
+
+    It has what tells a voice from a tone or music: syllables, gliding pitch, changing overtones.
+    """
     at = np.arange(first, last)
-    bends = 1.0 + 0.12 * np.sin(np.arange(last // _SYLLABLE + 1) * 2.4)
-    before = np.concatenate([[0.0], np.cumsum(bends)[:-1]]) * _SYLLABLE
     syllable, within = at // _SYLLABLE, at % _SYLLABLE
-    phase = 2 * np.pi * pitch * (before[syllable] + bends[syllable] * (within + 1)) / RATE
-    envelope = 0.25 + 0.75 * np.abs(np.sin(np.pi * at / _SYLLABLE))
-    wave = np.sin(phase) + 0.35 * np.sin(2 * phase)
-    samples: Samples = (3200 * envelope * wave).astype(np.int16)
+    number = np.arange(last // _SYLLABLE + 1)
+    bends = 1.0 + 0.12 * np.sin(number * 2.4)
+    before = np.concatenate([[0.0], np.cumsum(bends)[:-1]]) * _SYLLABLE
+    gone = within / _SYLLABLE
+    glide = 0.25 * np.sin(number * 1.7 + 0.5)[syllable] * (gone - gone * gone) * _SYLLABLE
+    phase = 2 * np.pi * pitch * (before[syllable] + bends[syllable] * (within + 1) + glide) / RATE
+    wave = np.sin(phase)
+    for overtone, (loud, changes) in _OVERTONES.items():
+        vowel = loud * (0.5 + 0.5 * np.sin(number * changes + overtone))
+        wave = wave + vowel[syllable] * np.sin(overtone * phase)
+    envelope = 0.04 + 0.96 * np.abs(np.sin(np.pi * at / _SYLLABLE)) ** 1.5
+    samples: Samples = (2700 * envelope * wave).astype(np.int16)
     return samples
 
 
