@@ -14,6 +14,7 @@ from livetransfer.outcome import TransferOutcome
 
 from .caller_session import CallerSession
 from .claim import is_claimed
+from .end_call import EndCalls
 
 __all__ = ["RETURN_INSTRUCTIONS", "TakingBack"]
 
@@ -55,6 +56,7 @@ class TakingBack:
         The result of a tool makes the AI speak, also one that is told late. Where there is no
         tool, or it returns nothing, this does.
         """
+        EndCalls(self._session).call_off()
         if not self._session.in_tool:
             work = self._without_a_tool
         elif self._session.answers_at_the_end:

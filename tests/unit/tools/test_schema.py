@@ -85,10 +85,10 @@ async def test_now_is_evaluated_at_every_turn() -> None:
     ):
         router.closed = {"sales": None, "billing": None}
         await each.session.generate_reply(user_input="hello")
-        assert each.llm.requests[-1].tools == ("transfer_status",)
+        assert list(each.llm.requests[-1].tools) == ["transfer_status"]
         router.closed.clear()
         await each.session.generate_reply(user_input="hello again")
-        assert each.llm.requests[-1].tools == ("transfer_call", "transfer_status")
+        assert list(each.llm.requests[-1].tools) == ["transfer_call", "transfer_status"]
 
 
 @pytest.mark.parametrize("wrong", [None, {"sales": True}, RuntimeError("the store is down")])
