@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from livekit.agents import FunctionToolsExecutedEvent, RunContext
-from livekit.agents.llm import ToolResult
+from livekit.agents import (
+    AgentSession,
+    FunctionToolsExecutedEvent,
+    RunContext,
+    SpeechCreatedEvent,
+)
+from livekit.agents.llm import RealtimeModel, ToolResult
 
 from livetransfer._flow.caller_session import CallerSession
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
@@ -16,9 +23,12 @@ from livetransfer.outcome import Attempt, TransferOutcome
 
 from .wording import apology
 
-__all__ = ["Apology", "SaysSo", "sentence", "silent_result"]
+__all__ = ["Apology", "SaysSo", "say", "sentence", "silent_result"]
 
 logger = logging.getLogger("livetransfer")
+
+OWN_REPLY = 5.0
+"""Seconds within which a realtime model that replies by itself begins (livekit-agents: 5 s)."""
 
 Apology = Callable[[TransferOutcome], str | None]
 """What the caller hears of a failed transfer; None leaves it to the model."""
@@ -67,13 +77,29 @@ class SaysSo(FallbackPolicy):
         return ReturnToAgent(sentence(self.apologise, outcome))
 
 
-def say(context: RunContext, text: str) -> bool:  # type: ignore[type-arg]
+def say(context: RunContext[Any], text: str) -> bool:
     """Say `text` to the caller; return whether there is a voice for it."""
-    caller = CallerSession(context)
-    return caller.speak(text) is not None
+    return CallerSession(context).speak(text) is not None
 
 
-def silent_result(context: RunContext, text: str) -> ToolResult:  # type: ignore[type-arg]
+def _own_reply_interrupted(session: AgentSession[Any]) -> None:
+    """Interrupt the next reply that a realtime model makes to a tool's result by itself."""
+    loop = asyncio.get_running_loop()
+
+    def on_speech(event: SpeechCreatedEvent) -> None:
+        if not event.user_initiated:
+            event.speech_handle.interrupt(force=True)
+            done()
+
+    def done() -> None:
+        session.off("speech_created", on_speech)
+        timer.cancel()
+
+    session.on("speech_created", on_speech)
+    timer = loop.call_later(OWN_REPLY, done)
+
+
+def silent_result(context: RunContext[Any], text: str) -> ToolResult:
     """Return `text` as a tool's result to which the model is not asked to reply.
 
     Nor is it for another tool of the same turn: it would speak of this one too.
@@ -83,6 +109,9 @@ def silent_result(context: RunContext, text: str) -> ToolResult:  # type: ignore
     def on_tools(event: FunctionToolsExecutedEvent) -> None:
         if call_id in [call.call_id for call in event.function_calls]:
             event.cancel_tool_reply()
+            model = CallerSession(context).llm
+            if isinstance(model, RealtimeModel) and model.capabilities.auto_tool_reply_generation:
+                _own_reply_interrupted(session)
 
     session.on("function_tools_executed", on_tools)
     context.speech_handle.add_done_callback(

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from livekit.agents import Agent, RunContext
+from livekit.agents import Agent, AgentSession, RunContext
 from livekit.agents.beta.tools import EndCallTool, end_call
 from livekit.agents.llm import function_tool
 
@@ -21,7 +21,7 @@ from livetransfer import (
     TransferOutcome,
     WarmTransfer,
 )
-from livetransfer.testing import Human, ToolCall, simulate
+from livetransfer.testing import Human, ScriptedRealtimeModel, ToolCall, simulate
 from livetransfer.tools import TransferTools
 
 from .tools_kit import ANN, ASK, BILLING, BOB, LIE, SALES, Hours, Talk, rules, talk
@@ -413,6 +413,11 @@ async def test_the_model_chooses_how(how: str | None) -> None:
 STATUS = ToolCall("transfer_status")
 
 
+def said(text: str) -> str:
+    """What a realtime model answers that is asked to say exactly this."""
+    return text.partition("nothing else: ")[2]
+
+
 async def status(each: Talk) -> str:
     """Return what the model is told when it asks."""
     before = len(each.results)
@@ -498,3 +503,25 @@ async def test_a_tool_that_speaks_itself_is_not_spoken_over() -> None:
         each.ask()
         await asyncio.sleep(30)
         assert each.tts.spoken == ["I have to apologise."]
+
+
+@pytest.mark.parametrize("auto", [False, True], ids=["asked", "by itself"])
+@pytest.mark.parametrize("human", [Human.accepts(), Human.busy()], ids=["accepts", "busy"])
+async def test_a_realtime_model(auto: bool, human: Human) -> None:
+    model = ScriptedRealtimeModel(
+        [*rules()[:-1], ("Say exactly this and nothing else: (.*)", said), ("", LIE)],
+        auto_tool_reply=auto,
+    )
+    session: AgentSession[Any] = AgentSession(llm=model)
+    tools = TransferTools(Hours(), fixed_tools=True)
+    async with simulate(humans={ANN: human}) as call:
+        call.attach(session)
+        await session.start(Agent(instructions="You help.", tools=[tools]))
+        session.generate_reply(user_input=ASK)
+        await asyncio.sleep(60)
+        assert LIE not in call.caller.heard_text
+        if human == Human.accepts():
+            assert call.caller.talks_to(ANN)
+        else:
+            assert "the line is busy" in call.caller.heard_text
+        await session.aclose()
