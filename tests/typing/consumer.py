@@ -197,6 +197,8 @@ def agent_with_tools() -> Agent:
         on_event=print,
     )
     return Agent(instructions="You help.", tools=[tools, TransferTools({"sales": "+15550100"})])
+
+
 ANN = Destination(
     "100",
     name="Ann",
