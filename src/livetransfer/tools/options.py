@@ -10,6 +10,8 @@ from livetransfer._flow.adapter import Bridge
 from livetransfer._flow.after import After
 from livetransfer._flow.course import Ring
 from livetransfer._flow.warm_protocol import WhileRinging
+from livetransfer.answering import AnswerDetector, AnswerPolicy
+from livetransfer.answering.policy import WhenAnswered
 from livetransfer.briefing import BriefingAgent
 from livetransfer.cold import ColdTransfer
 from livetransfer.destination import Allowed, Method
@@ -35,6 +37,7 @@ class TransferOptions(TypedDict, total=False):
     after: After
     allowed: Allowed | None
     announcement: str | None
+    answer_detector: AnswerDetector | None
     bridge: Bridge
     briefing: BriefingAgent | Callable[[], BriefingAgent] | None
     briefing_timeout: float
@@ -63,6 +66,7 @@ class TransferOptions(TypedDict, total=False):
     skills: Mapping[str, int] | None
     trunk_domain: str | None
     trunk_id: str | None
+    when_answered: AnswerPolicy | WhenAnswered | None
     while_ringing: WhileRinging
 
 
