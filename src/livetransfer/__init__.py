@@ -54,8 +54,10 @@ from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
 from .media import Media
 from .outcome import Attempt, CallEnd, EndedBy, TransferFailed, TransferOutcome
+from .routing.opening import Opening
 from .routing.router import Router, RouteRequest
 from .status import TransferStatus
+from .tools import TransferTools
 from .warm import WarmTransfer
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ __all__ = [
     "Media",
     "Next",
     "OfferMade",
+    "Opening",
     "Phase",
     "PhaseChanged",
     "PhoneAnswered",
@@ -126,6 +129,7 @@ __all__ = [
     "TransferOutcome",
     "TransferStarted",
     "TransferStatus",
+    "TransferTools",
     "UnknownDestinationError",
     "Verdict",
     "WaitingInQueue",

@@ -14,6 +14,8 @@ from ._flow.attempt import LiveAttempt
 from ._flow.caller_session import Context
 from ._flow.course import Ring
 from ._flow.endings import AttemptOver
+from ._flow.leg import HumanLeg
+from ._flow.screen_pop import ScreenPop
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
 from ._flow.verbs import bridge, dial, refer
@@ -240,13 +242,16 @@ class _Cold:
 
     def __init__(self, transfer: ColdTransfer) -> None:
         self._transfer = transfer
+        self._screen_pop = ScreenPop(transfer._privacy)
 
     def prepare(self, attempt: LiveAttempt) -> None:
-        """There is nothing to get ready."""
+        """Write the summary that goes with the call, where one does."""
+        self._screen_pop.begin(attempt)
 
     async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
         """Refer the caller to one destination, or dial the phones of the offer and bridge one."""
         call = attempt.call
+        self._screen_pop.begin(attempt)
         plan = self._plan(attempt)
         if plan[0] == "refer":
             try:
@@ -262,8 +267,12 @@ class _Cold:
                 return None
         call.holding()
         await attempt.guard(call.hold())
-        human = await attempt.race(partial(dial, attempt))
+        human = await attempt.race(partial(self._dial, attempt))
         return await bridge(attempt, human)
+
+    async def _dial(self, attempt: LiveAttempt, human: HumanLeg) -> None:
+        await self._screen_pop.ready(attempt, human.destination, human)
+        await dial(attempt, human)
 
     def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
         if len(attempt.offer.destinations) > 1:
@@ -283,6 +292,7 @@ class _Cold:
         # Not over the music that plays since an attempt before.
         dialtone = transfer._play_dialtone and call.hold_line.handle is None
         await attempt.guard(call.hold(music=not dialtone))
+        await self._screen_pop.ready(attempt, destination)
         try:
             referred = await refer(
                 attempt,

@@ -84,8 +84,9 @@ class Destination:
         include_headers: Which headers of the answer become attributes of the human's participant
             (``sip.h.*``): ``"none"``, those that begin with X- (``"x"``), or ``"all"``.
         summary_header: The header, such as ``"X-Transfer-Summary"``, in which the human's PBX
-            gets a short summary of the conversation, for a screen pop; left out where none is
-            written yet as the phone is dialled.
+            gets a short summary of the conversation, for a screen pop: at most 200 characters of
+            ASCII, others percent-encoded as UTF-8. A dial waits up to 2 s for the summary; the
+            caller's own last words take its place.
         own_number: That the number is an inbound number of this LiveKit server, and that it is
             meant: it leads to another agent. Otherwise dialling one is refused, because agents
             who transfer to each other's numbers would do so without end.

@@ -193,6 +193,10 @@ class TransferOutcome:
         said: The sentence with which the fallback gave the caller back, where there was one.
         confirmed: After a REFER, whether the target is known to have been reached; a caller's
             leg that ended with nobody saying so leaves that open. None where there was none.
+        caller_call_id: The SIP Call-ID of the caller's leg, which a trunk and a PBX write into
+            their own records of the call; None where the server does not tell it, and for who has
+            no phone.
+        human_call_id: That of the human's leg, once it was answered.
         cause: The error behind it, where there was one; `dataclasses.asdict` has its words.
     """
 
@@ -210,6 +214,8 @@ class TransferOutcome:
     words: str | None = None
     said: str | None = None
     confirmed: bool | None = None
+    caller_call_id: str | None = None
+    human_call_id: str | None = None
     if TYPE_CHECKING:
         cause: BaseException | None = field(default=None, repr=False, compare=False)
     else:
@@ -291,6 +297,8 @@ class TransferOutcome:
             "hung_up": self.hung_up,
             "said": self.said,
             "confirmed": self.confirmed,
+            "caller_call_id": self.caller_call_id,
+            "human_call_id": self.human_call_id,
             "caller_present": self.caller_present,
             "cause": self._cause.text,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from .errors import DestinationError
 
@@ -29,6 +30,8 @@ _WRITTEN_BY_THE_BRIDGE = frozenset(
         *"cefiklmrtv",
     )
 )
+# Printable ASCII but the percent sign.
+_SAFE = "".join(chr(c) for c in range(32, 127) if chr(c) != "%")
 # RFC 5806, 3.
 _REASONS = (
     "unknown",
@@ -85,21 +88,37 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
+_TYPOGRAPHY = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"'}
+    | {"\u2013": "-", "\u2014": "-", "\u2026": "...", "\u00a0": " "}
+)
+"""What a model writes that ASCII has too."""
+
+
 def header_text(text: str, *, longest: int = 200) -> str:
-    """Return `text` as it can stand in a header: one line, printable, short.
+    """Return `text` as it can stand in a header: one line of ASCII, short.
+
+    A percent sign, and what is not ASCII, is percent-encoded as UTF-8 (RFC 3986): headers of other
+    bytes are legal (RFC 3261, 7.3.1), and many a PBX and trunk drops them. URL-decode it.
 
     Args:
         text: Any text, of several lines even.
-        longest: Bytes of UTF-8 at most: a request over UDP should fit into one packet, with all
-            that is in it (RFC 3261, 18.1.1: 1300 bytes).
+        longest: Characters at most: a request over UDP should fit into one packet, with all that
+            is in it (RFC 3261, 18.1.1: 1300 bytes).
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    line = line.encode(errors="ignore").decode()  # half of a pair has no form in UTF-8
-    if len(line.encode()) <= longest:
-        return line
-    cut = line.encode()[: longest - 3].decode(errors="ignore")
-    words, _, part = cut.rpartition(" ")
-    return (words if words and len(part) < 30 else cut).rstrip() + "..."
+    line = " ".join(line.translate(_TYPOGRAPHY).split())
+    encoded = [quote(c, safe=_SAFE, errors="replace") for c in line]
+    if sum(map(len, encoded)) <= longest:
+        return "".join(encoded)
+    room, kept = longest - 3, 0
+    while room >= len(encoded[kept]):
+        room -= len(encoded[kept])
+        kept += 1
+    words = line[:kept].rpartition(" ")[0]
+    if words and kept - len(words) < 30:
+        kept = len(words)
+    return "".join(encoded[:kept]).rstrip() + "..."
 
 
 def asserted_identity(number: str, host: str, *, name: str | None = None) -> dict[str, str]:

@@ -71,8 +71,26 @@ RULES = [
     Rule(ToolCall("transfer"), user=ASKS, tool="transfer"),
 ]
 
+SALES = ToolCall("transfer_call", {"department": "sales", "reason": "An invoice."})
+BILLING = ToolCall("transfer_call", {"department": "billing", "reason": "An invoice."})
+
+
+def with_tools(asked: ToolCall | list[ToolCall]) -> list[Rule]:
+    """A model with TransferTools: what it calls for a person; of every result it says `BACK`."""
+    return [
+        *RULES[:4],
+        Rule("It is 4711.", user="account number"),
+        Rule("Welcome back.", output="."),
+        Rule(asked, user=ASKS),
+    ]
+
+
 MODELS = {
     "": RULES,
+    "has tools": with_tools(SALES),
+    "has tools, twice": with_tools([SALES, SALES]),
+    "has tools, and ends": with_tools([SALES, ToolCall("end_call")]),
+    "has tools, asks for billing": with_tools(BILLING),
     "transfers and ends": [
         *RULES[:-1],
         Rule([ToolCall("transfer"), ToolCall("end_call")], user=ASKS),

@@ -134,6 +134,8 @@ def described(outcome: TransferOutcome) -> dict[str, Any]:
         "summary": outcome.summary,
         "mode": outcome.mode,
         "confirmed": outcome.confirmed,
+        "caller_call_id": outcome.caller_call_id,
+        "human_call_id": outcome.human_call_id,
         "identity": outcome.human_identity,
         "attempts": [attempt.status.value for attempt in outcome.attempts],
         "timings": dict(outcome.timings),

@@ -6,6 +6,7 @@ It is not run. No ignores and no casts: what a user writes has to be understood 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from livekit import api, rtc
@@ -59,6 +60,7 @@ from livetransfer import (
     Media,
     Next,
     OfferMade,
+    Opening,
     Phase,
     PhaseChanged,
     PhoneAnswered,
@@ -83,6 +85,7 @@ from livetransfer import (
     TransferOutcome,
     TransferStarted,
     TransferStatus,
+    TransferTools,
     UnknownDestinationError,
     Verdict,
     WaitingInQueue,
@@ -170,7 +173,32 @@ class Nearest(Router):
 
 
 DEPARTMENTS: Mapping[str, str] = {"sales": "+15550100", "support": "sip:100@pbx.example.com"}
-ROUTER = Router(DEPARTMENTS)
+ROUTER = Router(DEPARTMENTS, about={"sales": "Prices and new orders."})
+
+
+class OfficeHours(Router):
+    def openings(self, now: datetime | None = None) -> Mapping[str, Opening]:
+        return {"sales": Opening("Prices.", open=False, opens="Monday 09:00", kind="cold")}
+
+
+def what_was_not_so(outcome: TransferOutcome) -> str | None:
+    return None if outcome.retryable else "I am sorry."
+
+
+def agent_with_tools() -> Agent:
+    tools = TransferTools(
+        OfficeHours(DEPARTMENTS),
+        kind={"sales": "either"},
+        when="When the caller asks for a person.",
+        apology=what_was_not_so,
+        fixed_tools=True,
+        ring_timeout=20,
+        method="refer",
+        on_event=print,
+    )
+    return Agent(instructions="You help.", tools=[tools, TransferTools({"sales": "+15550100"})])
+
+
 ANN = Destination(
     "100",
     name="Ann",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,11 +27,17 @@ def test_no_value_begins_another_header(value: str) -> None:
 @given(st.text(max_size=2000), st.integers(40, 400))
 def test_a_header_text_is_one_short_line(text: str, longest: int) -> None:
     found = header_text(text, longest=longest)
-    assert len(found.encode()) <= longest
+    assert len(found) <= longest
+    assert found.isascii()
     assert found.isprintable()
     assert found == found.strip()
-    assert header_text(found, longest=longest) == found
+    unquote(found, errors="strict")  # no character is cut in two
     check_headers({"X-Summary": found})
+
+
+@given(st.text(alphabet="abü%ßЖ中 .", max_size=60))
+def test_nothing_of_a_short_text_is_lost(text: str) -> None:
+    assert unquote(header_text(text, longest=2000)) == " ".join(text.split())
 
 
 def test_a_long_text_is_cut_between_words() -> None:
@@ -37,7 +45,8 @@ def test_a_long_text_is_cut_between_words() -> None:
     cut = header_text("word " * 100)
     assert cut.endswith("word...")
     assert len(cut) <= 200
-    assert header_text("ü" * 300) == "ü" * 98 + "..."
+    assert header_text("ü" * 300) == "%C3%BC" * 32 + "..."
+    assert header_text("100 % “sure” — für Ann") == '100 %25 "sure" - f%C3%BCr Ann'
 
 
 def test_for_whom_a_call_is_made() -> None:

@@ -33,6 +33,11 @@ class Account:
         self._admission: Admission | None = None
         self._settled = False
 
+    def handed_on(self) -> Account:
+        """Return the account of the phone that is dialled instead: the member is still taken."""
+        lease, self._lease = self._lease, None
+        return Account(lease)
+
     def admitted(self, admission: Admission) -> None:
         """The guard has counted the call."""
         self._admission = admission

@@ -69,16 +69,20 @@ class LiveAttempt:
 
         Its identity was never used before, and something may be opened for it already.
         """
-        destination = self.offer.destinations[index]
+        lease = self.offer.leases[index] if self.offer.leases else None
+        human = self._made(self.offer.destinations[index], Account(lease))
+        self._ahead[index] = human
+        return human
+
+    def _made(self, destination: Destination, account: Account) -> HumanLeg:
         human = HumanLeg(
             Leg(f"human-{uuid.uuid4().hex[:12]}", destination),
             destination,
             asyncio.get_running_loop().create_future(),
-            account=Account(self.offer.leases[index] if self.offer.leases else None),
+            account=account,
         )
         human.keep = human.teardown.push("account", human.settle)
         self.teardown.push("leg", human.teardown.run)
-        self._ahead[index] = human
         return human
 
     def new_leg(self, index: int) -> HumanLeg:
@@ -88,6 +92,14 @@ class LiveAttempt:
         self._ahead.pop(index, None)
         self.legs.append(human)
         return human
+
+    def _instead(self, human: HumanLeg, over: AttemptOver, destination: Destination) -> HumanLeg:
+        """Return a leg in the place of one that is over and has not rung: it is dialled anew."""
+        self._is_over(human, over)
+        fresh = self._made(destination, human.account.handed_on())
+        self.legs[self.legs.index(human)] = fresh
+        self._close_in_background(human)
+        return fresh
 
     def on_event(self, event: ControlEvent) -> None:
         """Look at an event of one of the legs."""
@@ -168,6 +180,11 @@ class LiveAttempt:
                     live, timeout=pause, return_when=asyncio.FIRST_COMPLETED
                 )
                 ended = {task: live.pop(task) for task in done}
+                for task in list(ended):
+                    over = _failure(task)
+                    if isinstance(over, AttemptOver) and over.instead is not None:
+                        fresh = self._instead(ended.pop(task), over, over.instead)
+                        live[asyncio.ensure_future(_awaiting(phone(fresh)))] = fresh
                 winner = self._look_at(ended, bool(live or waiting))
                 if winner is not None:
                     self._answered_elsewhere(winner)

@@ -85,6 +85,8 @@ class Call:
         attempts: What became of each phone so far, oldest first.
         destination: Whom the attempt under way is for.
         summary: What the human is told about the caller, once it is written.
+        summarised: Set when it is.
+        screen_pop: What the human's PBX is told about the caller, with the call.
     """
 
     def __init__(
@@ -129,6 +131,8 @@ class Call:
         self.attempts: list[Attempt] = []
         self.destination: Destination | None = None
         self.summary: str | None = None
+        self.summarised = asyncio.Event()
+        self.screen_pop: str | None = None
         self._held = False
 
     # -- telling ---------------------------------------------------------------------------
@@ -146,6 +150,7 @@ class Call:
         """Keep the summary that has been written, and tell it."""
         if not done.cancelled() and done.exception() is None:
             self.summary = done.result()
+            self.summarised.set()
             self.emit(SummaryWritten(self.at, done.result()))
 
     def _phase_changed(self, old: Phase, new: Phase) -> None:
@@ -159,7 +164,9 @@ class Call:
     def completed(self, destination: Destination) -> Destination:
         """Return `destination` as it is dialled, with what the transfer and this call add."""
         return completed(
-            self._own(destination), caller_number=self.control.caller_number, summary=self.summary
+            self._own(destination),
+            caller_number=self.control.caller_number,
+            summary=self.screen_pop,
         )
 
     # -- the caller ------------------------------------------------------------------------

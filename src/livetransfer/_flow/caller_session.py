@@ -78,6 +78,11 @@ class CallerSession:
         return self._context is not None
 
     @property
+    def turn(self) -> SpeechHandle | None:
+        """The turn of the AI in which that tool was called."""
+        return self._context.speech_handle if self._context is not None else None
+
+    @property
     def call_id(self) -> str | None:
         """The id of the LLM's call of that tool."""
         return self._context.function_call.call_id if self._context is not None else None

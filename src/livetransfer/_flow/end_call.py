@@ -22,6 +22,9 @@ logger = logging.getLogger("livetransfer")
 GOES_ON = "The call goes on between the caller and the person, without you."
 """What a model's `end_call` answers to while the caller talks with a person."""
 
+NOT_ENDED = "The call was not ended: the transfer did not work, and the caller is with you."
+"""What it answers to where the transfer of the same turn has failed."""
+
 Listener = Callable[[Any], object]
 
 
@@ -70,6 +73,35 @@ class EndCalls:
             except Exception:
                 logger.warning("what end_call had asked for could not be done", exc_info=True)
 
+    def call_off(self) -> None:
+        """A transfer has failed: an `end_call` of the turn that made it does not end the call.
+
+        The model has called it for a call that is with somebody else; the caller is with the AI.
+        """
+        session, turn = self._session, self._caller.turn
+        if turn is None:
+            return
+
+        def take_off() -> None:
+            for done in list(getattr(turn, "_done_callbacks", ())):
+                if _made_by_end_call(done):
+                    turn.remove_done_callback(done)
+                    logger.info("the model's end_call beside a transfer that failed is not done")
+            for listener in self._listeners():
+                session.off("close", listener)
+
+        def on_tools(event: FunctionToolsExecutedEvent) -> None:
+            calls = event.zipped()
+            if self._caller.call_id in [call.call_id for call, _ in calls]:
+                take_off()
+                for call, output in calls:
+                    if call.name == "end_call":
+                        output.output = NOT_ENDED
+
+        take_off()
+        session.on("function_tools_executed", on_tools)
+        turn.add_done_callback(lambda _: session.off("function_tools_executed", on_tools))
+
     def _on_tools(self, event: FunctionToolsExecutedEvent) -> None:
         self._take_off()
         for call, output in event.zipped():
@@ -80,28 +112,39 @@ class EndCalls:
         self._closed = event
 
     def _take_off(self) -> None:
+        for listener, found in self._listeners().items():
+            self._session.off("close", listener)
+            self._taken.append(found)
+            self._caller.forget_room()
+            logger.info("the model's end_call waits for the end of the call")
+
+    def _listeners(self) -> dict[Any, Listener]:
+        """Return what `end_call` has put on the session, and what of it is wrapped in that."""
         # An emitter has no reader for its listeners, and `once` wraps them: read with care, and
         # tested against the version that is installed.
         registered = getattr(self._session, "_events", {}).get("close", {})
-        for listener in list(registered):
-            found = _end_call_of(listener)
-            if found is not None:
-                self._session.off("close", listener)
-                self._taken.append(found)
-                self._caller.forget_room()
-                logger.info("the model's end_call waits for the end of the call")
+        found = {listener: _end_call_of(listener) for listener in list(registered)}
+        return {listener: method for listener, method in found.items() if method is not None}
+
+
+def _enclosed(function: object) -> list[object]:
+    cells = getattr(function, "__closure__", None) or ()
+    found = []
+    for cell in cells:
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue  # an empty cell
+    return found
+
+
+def _made_by_end_call(callback: object) -> bool:
+    return any(isinstance(one, EndCallTool) for one in _enclosed(callback))
 
 
 def _end_call_of(listener: object) -> Listener | None:
     """Return the EndCallTool's method that `listener` is, or wraps."""
-    cells = getattr(listener, "__closure__", None) or ()
-    wrapped = []
-    for cell in cells:
-        try:
-            wrapped.append(cell.cell_contents)
-        except ValueError:
-            continue  # an empty cell
-    for one in (listener, *wrapped):
+    for one in (listener, *_enclosed(listener)):
         if isinstance(getattr(one, "__self__", None), EndCallTool) and callable(one):
             found: Listener = one
             return found

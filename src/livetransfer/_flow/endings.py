@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from livetransfer.answer_class import AnswerClass
+from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError
 from livetransfer.status import TransferStatus
 
@@ -10,7 +11,11 @@ __all__ = ["AttemptOver", "Stopped"]
 
 
 class AttemptOver(Exception):
-    """An attempt, or one phone of it, ended without a bridge; the fallback decides."""
+    """An attempt, or one phone of it, ended without a bridge; the fallback decides.
+
+    Attributes:
+        instead: What is dialled instead, before anybody is asked: nobody's phone has rung.
+    """
 
     def __init__(
         self,
@@ -26,6 +31,7 @@ class AttemptOver(Exception):
         self.status, self.reason = status, reason
         self.sip_code, self.sip_reason = sip_code, sip_reason
         self.answered_by, self.words = answered_by, words
+        self.instead: Destination | None = None
 
     @property
     def cause(self) -> BaseException | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from livetransfer.control import Leg
 from livetransfer.events import FallbackAction, FallbackDecided
 from livetransfer.fallback.policy import Action, HangUp, Next, Retry, ReturnToAgent
 from livetransfer.outcome import Attempt, TransferOutcome
@@ -120,6 +121,10 @@ def timings(call: Call) -> Mapping[str, float]:
     return call.phases.timings() | {"total": call.at}
 
 
+def _call_id(call: Call, identity: str | None) -> str | None:
+    return None if identity is None else call.control.call_id(Leg(identity))
+
+
 def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
     """Return the outcome of a run that an attempt has decided."""
     return TransferOutcome(
@@ -133,6 +138,8 @@ def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
         attempts=tuple(call.attempts),
         summary=call.summary,
         timings=timings(call),
+        caller_call_id=call.control.call_id(call.control.caller),
+        human_call_id=_call_id(call, attempt.human_identity),
         cause=attempt.cause,
         _record=call.record,
         _alone=call.interrupts.caller_alone,
@@ -150,6 +157,8 @@ def outcome_by(call: Call, over: AttemptOver, live: LiveAttempt | None) -> Trans
         attempts=tuple(call.attempts),
         summary=call.summary,
         timings=timings(call),
+        caller_call_id=call.control.call_id(call.control.caller),
+        human_call_id=_call_id(call, human.leg.identity if human is not None else None),
         cause=over.cause,
         _record=call.record,
         _alone=call.interrupts.caller_alone,

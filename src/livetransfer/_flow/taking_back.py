@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 from livekit.agents import FunctionToolsExecutedEvent
 
@@ -13,6 +14,7 @@ from livetransfer.outcome import TransferOutcome
 
 from .caller_session import CallerSession
 from .claim import is_claimed
+from .end_call import EndCalls
 
 __all__ = ["RETURN_INSTRUCTIONS", "TakingBack"]
 
@@ -54,13 +56,25 @@ class TakingBack:
         The result of a tool makes the AI speak, also one that is told late. Where there is no
         tool, or it returns nothing, this does.
         """
+        EndCalls(self._session).call_off()
         if not self._session.in_tool:
-            work = self._without_a_tool(outcome)
+            work = self._without_a_tool
         elif self._session.answers_at_the_end:
-            work = self._unless_the_tool_speaks(outcome)
+            work = self._unless_the_tool_speaks
         else:
             return
-        keep(asyncio.create_task(work, name="livetransfer-take-back"))
+        # From now on: the tool may say something itself before it returns nothing.
+        spoken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_speech(_: object) -> None:
+            if not spoken.done():
+                spoken.set_result(None)
+
+        session = self._session.session
+        session.on("speech_created", on_speech)
+        task = asyncio.create_task(work(outcome, spoken), name="livetransfer-take-back")
+        task.add_done_callback(lambda _: session.off("speech_created", on_speech))
+        keep(task)
 
     async def after_the_call(self, seconds: float) -> None:
         """The human has left after `seconds` with the caller, who has the AI again."""
@@ -69,46 +83,43 @@ class TakingBack:
         if self._instructions is not None:
             self._reply(f"{note} {self._instructions}")
 
-    async def _without_a_tool(self, outcome: TransferOutcome) -> None:
+    async def _without_a_tool(self, outcome: TransferOutcome, spoken: asyncio.Future[None]) -> None:
         await self._note(str(outcome))
-        await self._unless_somebody_speaks(outcome)
+        await self._unless_somebody_speaks(outcome, spoken)
 
-    async def _unless_the_tool_speaks(self, outcome: TransferOutcome) -> None:
+    async def _unless_the_tool_speaks(
+        self, outcome: TransferOutcome, spoken: asyncio.Future[None]
+    ) -> None:
         """Wait for the tool's end: a result of None is told to nobody."""
         session, call_id = self._session.session, self._session.call_id
-        said_nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        said_nothing: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def on_tools(event: FunctionToolsExecutedEvent) -> None:
-            ours = call_id in [call.call_id for call in event.function_calls]
+            ours = [out for call, out in event.zipped() if call.call_id == call_id]
             if ours and not event.has_tool_reply and not said_nothing.done():
-                said_nothing.set_result(None)
+                # A result to which no reply is asked for is read by the LLM later.
+                said_nothing.set_result(bool(ours[0].output))
 
         turn = asyncio.ensure_future(self._session.end_of_turn())
         session.on("function_tools_executed", on_tools)
         try:
-            either: set[asyncio.Future[None]] = {said_nothing, turn}
+            either: set[asyncio.Future[Any]] = {said_nothing, turn}
             await asyncio.wait(either, timeout=TOOL_ENDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             session.off("function_tools_executed", on_tools)
             turn.cancel()
         if said_nothing.done():
-            await self._without_a_tool(outcome)
+            if not said_nothing.result():
+                await self._note(str(outcome))
+            await self._unless_somebody_speaks(outcome, spoken)
 
-    async def _unless_somebody_speaks(self, outcome: TransferOutcome) -> None:
+    async def _unless_somebody_speaks(
+        self, outcome: TransferOutcome, spoken: asyncio.Future[None]
+    ) -> None:
         if self._instructions is None or outcome.said:
             return
         session = self._session.session
-        spoken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_speech(_: object) -> None:
-            if not spoken.done():
-                spoken.set_result(None)
-
-        session.on("speech_created", on_speech)
-        try:
-            await asyncio.wait({spoken}, timeout=APPLICATION_FIRST)
-        finally:
-            session.off("speech_created", on_speech)
+        await asyncio.wait({spoken}, timeout=APPLICATION_FIRST)
         if spoken.done() or session.user_state == "speaking" or is_claimed(session):
             return
         own = "" if self._instructions == RETURN_INSTRUCTIONS else f" {self._instructions}"

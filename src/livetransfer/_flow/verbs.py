@@ -9,6 +9,7 @@ from typing import TypeVar
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
+from livetransfer.dialling import dial_again
 from livetransfer.errors import CallControlError, DestinationNotAllowedError
 from livetransfer.events import (
     DestinationRefused,
@@ -81,7 +82,11 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
         human.reached = True
         call.emit(PhoneAnswered(call.at, human.leg.identity, call.control.call_id(human.leg)))
     except CallControlError as error:
-        raise AttemptOver.by(error) from error
+        over = AttemptOver.by(error)
+        if completed.caller_id is not None:
+            rang = human.stage is not Phase.DIALLING
+            over.instead = dial_again(destination, error, rang=rang)
+        raise over from error
     finally:
         human.no_longer_overdue()
 

@@ -33,6 +33,7 @@ from .caller_session import CallerSession
 from .endings import AttemptOver
 from .introduction import Introduction
 from .leg import HumanLeg
+from .screen_pop import ScreenPop
 from .verbs import awaiting, bridge, dial
 
 __all__ = ["WarmOptions", "WarmProtocol", "WhileRinging"]
@@ -104,6 +105,7 @@ class WarmProtocol:
         self._held: asyncio.Task[None] | None = None
         self._ahead: dict[HumanLeg, tuple[BriefingLine, asyncio.Task[None]]] = {}
         self._introduction = Introduction(options.introduction)
+        self._screen_pop = ScreenPop(options.privacy)
 
     def prepare(self, attempt: LiveAttempt) -> None:
         """Write the summary and open the lines: a phone may be answered at once."""
@@ -135,6 +137,7 @@ class WarmProtocol:
         """Dial and brief one human; return when he has accepted."""
         ahead = self._ahead.pop(human, None)
         line, ready = self._line(attempt, human) if ahead is None else ahead
+        await self._screen_pop.ready(attempt, human.destination, human)
         await dial(attempt, human)
         line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
         attempt.has_come_to(human, Phase.BRIEFING)

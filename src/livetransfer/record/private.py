@@ -15,7 +15,15 @@ T = TypeVar("T")
 
 _NAMES = frozenset(
     {"status", "mode", "identity", "human_identity", "kind", "method", "call_id", "timings"}
-    | {"trunk_id", "answered_by", "country", "include_headers", "summary_header"}
+    | {
+        "caller_call_id",
+        "human_call_id",
+        "trunk_id",
+        "answered_by",
+        "country",
+        "include_headers",
+        "summary_header",
+    }
 )
 """Of an outcome, what is neither words nor numbers of people."""
 _WORDS = frozenset({"summary", "words", "say", "said"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .offer import Lease, Offer, Place, Wait
+from .opening import Kind, Opening
 from .router import Router, RouteRequest, Target
 
-__all__ = ["Lease", "Offer", "Place", "RouteRequest", "Router", "Target", "Wait"]
+__all__ = ["Kind", "Lease", "Offer", "Opening", "Place", "RouteRequest", "Router", "Target", "Wait"]

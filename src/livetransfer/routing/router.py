@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Union
 
 from livetransfer._checks import check_count
@@ -12,6 +13,7 @@ from livetransfer.errors import ConfigurationError, DestinationError, UnknownDes
 from livetransfer.outcome import Attempt
 
 from .offer import Offer, Wait
+from .opening import Opening
 
 __all__ = ["RouteRequest", "Router", "Target", "check_skills", "several", "validate_targets"]
 
@@ -56,17 +58,22 @@ class Router:
     Args:
         departments: For each name one destination, or several in order.
         default: The department when none is asked for. Default: the only one, if there is one.
+        about: What a department is for, in one sentence, by its name; a model chooses by it.
 
     Raises:
         DestinationError: A destination cannot be dialled.
-        ConfigurationError: There is no department, or `default` is none of them.
+        ConfigurationError: There is no department, or `default` is none of them, or `about`
+            says something of one that is not there.
     """
+
+    _about: Mapping[str, str] = {}
 
     def __init__(
         self,
         departments: Mapping[str, str | Destination | Sequence[str | Destination]],
         *,
         default: str | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         if not departments:
             raise ConfigurationError("departments", departments, "name at least one department")
@@ -76,6 +83,10 @@ class Router:
         self._default = default
         if default is None and len(self._departments) == 1:
             self._default = next(iter(self._departments))
+        for name in about or {}:
+            if name not in self._departments:
+                raise ConfigurationError("about", name, f"use one of {sorted(self._departments)}")
+        self._about = {name: Opening(sentence).about for name, sentence in (about or {}).items()}
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -100,6 +111,17 @@ class Router:
 
     def __contains__(self, department: object) -> bool:
         return department in self._departments
+
+    def openings(self, now: datetime | None = None) -> Mapping[str, Opening]:
+        """Return how each department stands that may be asked for, by its name.
+
+        `TransferTools` asks at every turn of a model, so override it with code that is quick and
+        plain. By default all are open.
+
+        Args:
+            now: The moment that is meant, with its time zone. Default: this one.
+        """
+        return {name: Opening(self._about.get(name, "")) for name in self.departments}
 
     def offer(
         self, request: RouteRequest, attempts: Sequence[Attempt]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from livetransfer import (
@@ -11,6 +13,7 @@ from livetransfer import (
     RouteRequest,
     UnknownDestinationError,
 )
+from livetransfer.routing import Opening
 from livetransfer.routing.router import several, validate_targets
 
 MAP = {"sales": ["+15550100", "+15550101"], "support": "sip:1@example.com"}
@@ -62,3 +65,25 @@ def test_bad_maps() -> None:
         Router({"sales": []})
     with pytest.raises(DestinationError):
         Router({"sales": "five"})
+
+
+def test_by_default_every_department_is_open() -> None:
+    router = Router(
+        {"sales": "+15550100", "billing": "+15550101"}, about={"sales": "New\n orders."}
+    )
+    assert dict(router.openings()) == {"sales": Opening("New orders."), "billing": Opening()}
+
+
+def test_what_is_said_of_no_department_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="about"):
+        Router({"sales": "+15550100"}, about={"sails": "New orders."})
+    with pytest.raises(ConfigurationError, match="about"):
+        Router({"sales": "+15550100"}, about={"sales": 3})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("about", None), ("opens", 9), ("open", "yes"), ("kind", "lukewarm")]
+)
+def test_an_opening_is_checked(field: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        Opening(**{field: value})

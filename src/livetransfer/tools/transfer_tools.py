@@ -1,0 +1,270 @@
+"""TransferTools: a toolset with which a model transfers callers and asks how that stands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from livekit.agents import AgentSession, RunContext, ToolError
+from livekit.agents.llm import RawFunctionTool, Tool, ToolResult, Toolset, function_tool
+from typing_extensions import Unpack
+
+from livetransfer._checks import check_choice, check_text
+from livetransfer._flow.claim import is_claimed
+from livetransfer._user_code import CodeFailed, ask_now
+from livetransfer.destination import Destination
+from livetransfer.errors import ConfigurationError
+from livetransfer.outcome import TransferOutcome
+from livetransfer.routing.opening import Kind, Opening
+from livetransfer.routing.router import Router
+from livetransfer.status import TransferStatus
+
+from .options import Making, TransferOptions
+from .progress import Progress
+from .truth import Apology, SaysSo, say, sentence, silent_result
+from .wording import (
+    BROKEN,
+    HEARD,
+    HOW,
+    NOT_HEARD,
+    REASON,
+    STATUS,
+    apology,
+    listed,
+    spoken_reason,
+    transfer_description,
+)
+
+__all__ = ["TransferTools"]
+
+logger = logging.getLogger("livetransfer")
+
+
+class TransferTools(Toolset):
+    """The tools with which a model transfers callers: ``Agent(tools=[TransferTools(router)])``.
+
+    ``transfer_call(department, reason)`` lists the departments that are open at that turn, and
+    ``transfer_status`` tells how the transfer stands and which are open. Where none is, there is
+    no ``transfer_call``. A model names departments, never numbers.
+
+    Parallel and repeated calls make one transfer. When it has failed the caller hears `apology`,
+    and the model is not asked to reply to that turn, so that it cannot tell another story; it
+    knows what happened when the caller speaks next.
+
+    Args:
+        router: The departments, and who takes their calls; or a map, as a Router takes one.
+        kind: How they are transferred: ``"warm"``, ``"cold"``, or ``"either"``, as the model
+            chooses; one for all, or one for each name. What the router says of a department
+            comes first.
+        when: What is added to the description of ``transfer_call``: when to transfer, and when
+            not.
+        apology: Returns what the caller hears when a transfer has failed, unless the fallback has
+            said something. None, or a function that returns None, leaves it to the model, which
+            may say what is not so.
+        fixed_tools: For a model whose tools cannot change during a session, such as most realtime
+            models: all departments are listed, and one that is closed is refused when it is
+            called.
+        **options: Those of `WarmTransfer`; those of `ColdTransfer` where a department is cold.
+            What is for both is given to both.
+
+    Raises:
+        ConfigurationError: An option cannot be used; the message names it.
+        DestinationError: A destination cannot be dialled, or is not allowed.
+    """
+
+    def __init__(
+        self,
+        router: Router | Mapping[str, str | Destination | Sequence[str | Destination]],
+        *,
+        kind: Kind | Mapping[str, Kind] = "warm",
+        when: str | None = None,
+        apology: Apology | None = apology,
+        fixed_tools: bool = False,
+        **options: Unpack[TransferOptions],
+    ) -> None:
+        self._router = router if isinstance(router, Router) else Router(router)
+        self._openings: Mapping[str, Opening] = {}
+        self._kinds = _check_kinds(kind, self._router.departments)
+        self._when = check_text("when", when)
+        if apology is not None and not callable(apology):
+            raise ConfigurationError("apology", apology, "give a function of an outcome, or None")
+        self._apology = apology
+        self._fixed = fixed_tools
+        now = self._now()
+        kinds = {self._kind_of(name, opening) for name, opening in now.items()} or {"warm"}
+        if "either" in kinds:
+            kinds = {"warm", "cold"}
+        self._making = Making(self._router, options, kinds)
+        self._progress: WeakKeyDictionary[AgentSession[Any], Progress] = WeakKeyDictionary()
+        self._made: tuple[tuple[tuple[str, Opening], ...], list[Tool | Toolset]] | None = None
+        super().__init__(id="livetransfer")
+        self._made = None  # it looks at every attribute, before it has found a subclass's own tools
+
+    @property
+    def tools(self) -> Sequence[Tool | Toolset]:
+        """The tools as they are now; livekit-agents reads them at every turn."""
+        now = self._now()
+        key = tuple(now.items())
+        if self._made is None or self._made[0] != key:
+            # The same objects for as long as they are the same: a session compares them.
+            self._made = (key, [*self._tools, *self._make(now)])
+        return self._made[1]
+
+    def _make(self, now: Mapping[str, Opening]) -> list[RawFunctionTool[..., Any]]:
+        made = [
+            function_tool(
+                self._status,
+                raw_schema={
+                    "name": "transfer_status",
+                    "description": f"{STATUS}\n\nDepartments:\n{listed(now)}",
+                    "parameters": _object({}),
+                },
+            )
+        ]
+        names = [name for name, opening in now.items() if opening.open or self._fixed]
+        if not names:
+            return made
+        parameters: dict[str, object] = {
+            "department": {"type": "string", "enum": names, "description": "Who is to take it."},
+            "reason": {"type": "string", "description": REASON},
+        }
+        if any(self._kind_of(name, now[name]) == "either" for name in names):
+            parameters["how"] = {"type": "string", "enum": ["warm", "cold"], "description": HOW}
+        transfer = function_tool(
+            self._transfer,
+            raw_schema={
+                "name": "transfer_call",
+                "description": transfer_description(now, self._when),
+                "parameters": _object(parameters),
+            },
+        )
+        return [transfer, *made]
+
+    def _now(self) -> Mapping[str, Opening]:
+        """Return how the departments stand; where the router fails, how they stood last."""
+        try:
+            found = ask_now("openings", self._router.openings)
+            if not isinstance(found, Mapping) or not all(
+                isinstance(name, str) and isinstance(opening, Opening)
+                for name, opening in found.items()
+            ):
+                raise CodeFailed("openings", "returned no map of names to an Opening each")
+            self._openings = dict(found)
+        except CodeFailed:
+            logger.warning("a router could not say which departments are open", exc_info=True)
+            if not self._openings:
+                self._openings = {name: Opening() for name in self._router.departments}
+        return self._openings
+
+    def _kind_of(self, name: str, opening: Opening) -> Kind:
+        return opening.kind or self._kinds.get(name, self._kinds[""])
+
+    # -- transfer_call ---------------------------------------------------------------------
+
+    async def _transfer(
+        self, raw_arguments: dict[str, object], context: RunContext[Any]
+    ) -> str | ToolResult:
+        session = context.session
+        if is_claimed(session):
+            raise ToolError(
+                "This call did nothing: a transfer of this call is under way already, or has been "
+                "made. Do not call it again; say nothing of it."
+            )
+        name, opening = self._asked_for(raw_arguments.get("department"))
+        kind = self._kind_of(name, opening)
+        if kind == "either":
+            kind = "cold" if raw_arguments.get("how") == "cold" else "warm"
+        progress = Progress(name)
+        own: dict[str, Any] = {
+            "fallback": SaysSo(policy=self._making.fallback, apologise=self._apology),
+            "on_event": progress.listener(self._making.on_event),
+        }
+        if kind == "warm":
+            own["instructions"] = self._making.stressing(spoken_reason(raw_arguments.get("reason")))
+        transfer = self._making.transfer(kind, name, **own)
+        self._progress[session] = progress
+        try:
+            outcome = await transfer.run(context)
+        except ToolError as error:
+            progress.result = error.message
+            raise
+        except Exception:
+            logger.exception("a transfer that a model has asked for could not be made")
+            progress.result = BROKEN
+            return self._failed(context, TransferOutcome(TransferStatus.FAILED), BROKEN)
+        except BaseException:
+            progress.result = "It was broken off."
+            raise
+        progress.result = str(outcome)
+        if outcome.caller_present:
+            return self._failed(context, outcome, None)
+        return str(outcome)
+
+    def _asked_for(self, department: object) -> tuple[str, Opening]:
+        """Return the department that a model has named.
+
+        Raises:
+            ToolError: There is none of that name, or it is closed.
+        """
+        now = self._now()
+        wanted = department.strip() if isinstance(department, str) else ""
+        if wanted not in now:
+            alike = [name for name in now if name.casefold() == wanted.casefold()]
+            wanted = alike[0] if len(alike) == 1 else ""
+        usable = ", ".join(name for name, opening in now.items() if opening.open)
+        instead = f"Open now: {usable}." if usable else "No department is open now."
+        if wanted not in now:
+            raise ToolError(f"There is no such department; nobody was called. {instead}")
+        opening = now[wanted]
+        if not opening.open:
+            when = f" It opens {opening.opens}." if opening.opens else ""
+            raise ToolError(
+                f"{wanted} is closed now; nobody was called.{when} {instead} "
+                "The caller is on the line with you: say so, and offer what else you can do."
+            )
+        return wanted, opening
+
+    def _failed(
+        self, context: RunContext[Any], outcome: TransferOutcome, text: str | None
+    ) -> str | ToolResult:
+        """Tell the caller, unless that was done, and return what the model is told."""
+        said = outcome.said
+        if not said and (words := sentence(self._apology, outcome)):
+            said = words if say(context, words) else None
+        if text is None:
+            text = str(replace(outcome, said=said))
+        else:
+            text += HEARD if said else NOT_HEARD
+        return silent_result(context, text) if said else text
+
+    # -- transfer_status -------------------------------------------------------------------
+
+    async def _status(self, raw_arguments: dict[str, object], context: RunContext[Any]) -> str:
+        progress = self._progress.get(context.session)
+        so_far = "No transfer has been made in this call." if progress is None else str(progress)
+        return f"{so_far}\n\nDepartments:\n{listed(self._now())}"
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _check_kinds(kind: object, departments: Sequence[str]) -> dict[str, Kind]:
+    """Return the kind of each department, and under ``""`` that of all others."""
+    kinds: dict[str, Kind] = {"": "warm"}
+    if not isinstance(kind, Mapping):
+        kinds[""] = check_choice("kind", kind, Kind)
+        return kinds
+    for name, each in kind.items():
+        if name not in departments:
+            raise ConfigurationError("kind", name, f"use one of {sorted(departments)}")
+        kinds[name] = check_choice(f"kind[{name!r}]", each, Kind)
+    return kinds

@@ -1,0 +1,120 @@
+"""A failed transfer is told the caller in words of ours, and the model is not asked to tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from livekit.agents import (
+    AgentSession,
+    FunctionToolsExecutedEvent,
+    RunContext,
+    SpeechCreatedEvent,
+)
+from livekit.agents.llm import RealtimeModel, ToolResult
+
+from livetransfer._flow.caller_session import CallerSession
+from livetransfer._user_code import CodeFailed, ask_now, checked_text
+from livetransfer.fallback.policy import Action, Fallback, FallbackPolicy, ReturnToAgent, decide
+from livetransfer.outcome import Attempt, TransferOutcome
+
+from .wording import apology
+
+__all__ = ["Apology", "SaysSo", "say", "sentence", "silent_result"]
+
+logger = logging.getLogger("livetransfer")
+
+OWN_REPLY = 5.0
+"""Seconds within which a realtime model that replies by itself begins (livekit-agents: 5 s)."""
+
+Apology = Callable[[TransferOutcome], str | None]
+"""What the caller hears of a failed transfer; None leaves it to the model."""
+
+
+def sentence(apologise: Apology | None, outcome: TransferOutcome) -> str | None:
+    """Return what the caller hears; what an application's function does wrong makes it ours."""
+    if apologise is None:
+        return None
+    try:
+        found = ask_now("apology", lambda: apologise(outcome))
+        return None if found is None else checked_text("apology", found)
+    except CodeFailed as failed:
+        logger.warning("the apology could not be had: %s", failed.hook, exc_info=True)
+        return apology(outcome)
+
+
+@dataclass(frozen=True)
+class SaysSo(FallbackPolicy):
+    """What the application's fallback says; where it gives the caller back in silence, a sentence.
+
+    Args:
+        policy: The application's.
+        apologise: What is said.
+    """
+
+    policy: Fallback | None = None
+    apologise: Apology | None = field(default=None, compare=False)
+
+    def decide(self, attempt: Attempt) -> Action | None:
+        """Say what happens after `attempt`."""
+        action = decide(self.policy, attempt)
+        if action != ReturnToAgent():
+            return action
+        outcome = TransferOutcome(
+            attempt.status,
+            attempt.destination,
+            attempt.human_identity,
+            attempt.sip_code,
+            attempt.sip_reason,
+            attempt.reason,
+            attempts=(*attempt.earlier, attempt),
+            words=attempt.words,
+            cause=attempt.cause,
+        )
+        return ReturnToAgent(sentence(self.apologise, outcome))
+
+
+def say(context: RunContext[Any], text: str) -> bool:
+    """Say `text` to the caller; return whether there is a voice for it."""
+    return CallerSession(context).speak(text) is not None
+
+
+def _own_reply_interrupted(session: AgentSession[Any]) -> None:
+    """Interrupt the next reply that a realtime model makes to a tool's result by itself."""
+    loop = asyncio.get_running_loop()
+
+    def on_speech(event: SpeechCreatedEvent) -> None:
+        if not event.user_initiated:
+            event.speech_handle.interrupt(force=True)
+            done()
+
+    def done() -> None:
+        session.off("speech_created", on_speech)
+        timer.cancel()
+
+    session.on("speech_created", on_speech)
+    timer = loop.call_later(OWN_REPLY, done)
+
+
+def silent_result(context: RunContext[Any], text: str) -> ToolResult:
+    """Return `text` as a tool's result to which the model is not asked to reply.
+
+    Nor is it for another tool of the same turn: it would speak of this one too.
+    """
+    session, call_id = context.session, context.function_call.call_id
+
+    def on_tools(event: FunctionToolsExecutedEvent) -> None:
+        if call_id in [call.call_id for call in event.function_calls]:
+            event.cancel_tool_reply()
+            model = CallerSession(context).llm
+            if isinstance(model, RealtimeModel) and model.capabilities.auto_tool_reply_generation:
+                _own_reply_interrupted(session)
+
+    session.on("function_tools_executed", on_tools)
+    context.speech_handle.add_done_callback(
+        lambda _: session.off("function_tools_executed", on_tools)
+    )
+    return ToolResult(text, reply_required=False)
