@@ -93,3 +93,4 @@ async def switchboard(
     """`await switchboard.call([Answer(after=1)])`: a caller, an agent and phones of humans."""
     async with AsyncExitStack() as exits:
         yield Switchboard(stack, office, transfer_worker, exits)
+    transfer_worker.check_records()

@@ -17,6 +17,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
+from livetransfer.record import published_schema
+
 from . import cast, tones
 from .backoffice import Backoffice
 from .behaviour import OnRefer, Script
@@ -41,7 +45,9 @@ class Reports:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self._of: dict[str, list[Report]] = {}
-        self._read = 0
+        self._read = self._checked = 0
+        self._schema = jsonschema.Draft202012Validator(published_schema())
+        self._records: list[dict[str, Any]] = []
 
     def of(self, call: str) -> list[Report]:
         """What was reported of a call so far."""
@@ -53,7 +59,18 @@ class Reports:
                 self._read += len(line)
                 found = Report(**json.loads(line))
                 self._of.setdefault(str(found.fields.get("call")), []).append(found)
+                if found.kind == "record":
+                    self._records.append(dict(found.fields["record"]))
         return self._of.get(call, [])
+
+    def check_records(self) -> None:
+        """See that every record of a transfer that is new here is as the published schema says."""
+        self.of("")
+        new, self._checked = self._records[self._checked :], len(self._records)
+        for record in new:
+            self._schema.validate(record)
+            assert record["state"] == "ended"
+            assert "155501" not in json.dumps(record), "a number was recorded"
 
 
 @contextmanager

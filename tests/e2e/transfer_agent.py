@@ -31,12 +31,14 @@ from livetransfer import (
     ColdTransfer,
     Destination,
     PhaseChanged,
+    PhoneClassified,
     TransferError,
     TransferEvent,
     TransferOutcome,
     Verdict,
     WarmTransfer,
 )
+from livetransfer.record import Records
 
 from . import cast, tones
 from .models import Prompt, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
@@ -107,11 +109,15 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
         "announcement": cast.ANNOUNCEMENT,
         "hold_music": (tones.tone(cast.MUSIC, 2.0, rate=24000), 24000),
         "on_event": lambda event: tell_event(tell, event),
+        "records": Records(lambda record: tell("record", record=record.to_dict())),
         **step.get("options", {}),
     }
     to = [Destination(**each) for each in step["to"]]
     if step["kind"] == "cold":
         return ColdTransfer(to, **options)
+    if not step.get("detects"):
+        # These phones speak in single tones, as machines do.
+        options["answer_detector"] = None
     return WarmTransfer(to, briefing=lambda: ReportingBriefing(tell), **options)
 
 
@@ -121,6 +127,8 @@ def tell_event(tell: Tell, event: TransferEvent) -> None:
         tell("phase", old=str(event.old), new=str(event.new))
     elif isinstance(event, AttemptEnded):
         tell("attempt", status=str(event.attempt.status.value), reason=event.attempt.reason)
+    elif isinstance(event, PhoneClassified):
+        tell("classified", answered_by=event.answered_by.value)
     elif isinstance(event, CallEnded):
         tell("call_ended", by=str(event.end.by))
 

@@ -201,7 +201,9 @@ class _Session:
             return self._is(A.ANNOUNCEMENT, "tone", signal, 0.95)
         if (beep := hearing.beep()) is not None and beep != self._beep:
             self._beep = beep
-            mailbox = self._verdict.answered_by in (A.UNKNOWN, A.PERSON, A.VOICEMAIL)
+            # One that comes before any greeting is a recorder's, or a headset's.
+            greeted = hearing.rhythm.spoken >= GREETED or self._words.finals > 0
+            mailbox = greeted and self._verdict.answered_by in (A.UNKNOWN, A.PERSON, A.VOICEMAIL)
             if mailbox:
                 old = self._verdict
                 if old.answered_by is A.VOICEMAIL and old.evidence.what != "beep":
@@ -242,8 +244,11 @@ class _Session:
                 self._is(A.PERSON, "rhythm", "short greeting", 0.5)
 
 
-REPLY = 3.0
+REPLY = 2.0
 """Seconds after the answer by which a recording has begun: who speaks first then, replies."""
+
+GREETED = 1.0
+"""Seconds of speech that a mailbox's greeting has at least, before its beep."""
 
 UNBROKEN = 5.5
 """Seconds of speech without a pause that no person says who has just picked up."""

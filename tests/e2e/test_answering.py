@@ -1,0 +1,99 @@
+"""What has answered, on real calls: the briefing's words are what the phone hears."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from . import cast, tones
+from .behaviour import Answer
+from .call import Call
+from .switchboard import PATIENCE, Switchboard, TransferCall
+
+CLIPS = Path(__file__).parents[1] / "unit" / "answering" / "data"
+RATE = 8000
+
+
+def clip(name: str) -> Any:
+    """Return a clip of the answering corpus: int16 at 8 kHz."""
+    samples, rate = soundfile.read(str(CLIPS / f"{name}.ogg"), dtype="int16")
+    assert rate == RATE
+    return samples
+
+
+def ringback(seconds: float) -> Any:
+    """Return a ringback of North America: 440 and 480 Hz, 2 s on, 4 s off."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    on = (at % 6.0) < 2.0
+    both = np.sin(2 * np.pi * 440 * at) + np.sin(2 * np.pi * 480 * at)
+    return np.asarray(2500 * on * both, np.int16)
+
+
+def busy(seconds: float) -> Any:
+    """Return a busy tone of Europe: 425 Hz, half a second on, half a second off."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    return np.asarray(4000 * ((at % 1.0) < 0.5) * np.sin(2 * np.pi * 425 * at), np.int16)
+
+
+async def detecting(switchboard: Switchboard, **options: Any) -> tuple[TransferCall, Call]:
+    step = {"kind": "warm", "detects": True, "options": {"ring_timeout": 20, **options}}
+    call = await switchboard.call([Answer(after=0.3)], transfers=[step])
+    await call.ask()
+    human = await call.human()
+    await human.wait("answered", PATIENCE)
+    return call, human
+
+
+async def test_nothing_is_said_into_a_ringback_and_a_silent_person_is_briefed_afresh(
+    switchboard: Switchboard,
+) -> None:
+    call, human = await detecting(switchboard)
+    await human.say(ringback(8.2))
+    await call.told("classified", answered_by="ringback")
+    quiet = await human.stops_hearing(cast.BRIEFING, PATIENCE)
+    over = (await call.told("classified", answered_by="unknown")).at
+    again = tones.first_heard(human.recording, cast.BRIEFING, after=quiet)
+    assert again is None or again > over
+    await human.hears(cast.BRIEFING, PATIENCE)
+    await human.press("1")
+    await call.joined(human)
+    assert (await call.outcome())["status"] == "bridged"
+
+
+async def test_a_busy_tone_after_the_answer_is_busy(switchboard: Switchboard) -> None:
+    call, human = await detecting(switchboard)
+    sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENCE))
+    talking = asyncio.ensure_future(human.say(busy(6.0)))
+    outcome = await call.outcome()
+    assert outcome["status"] == "busy"
+    await sorry
+    talking.cancel()
+
+
+@pytest.mark.parametrize("name", ["en-dev-voicemail-022", "de-dev-voicemail-023"])
+async def test_a_mailbox_is_known_by_its_rhythm(switchboard: Switchboard, name: str) -> None:
+    call, human = await detecting(switchboard)
+    sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENCE))
+    talking = asyncio.ensure_future(human.say(clip(name)))
+    outcome = await call.outcome()
+    assert outcome["status"] == "voicemail"
+    await sorry
+    talking.cancel()
+
+
+async def test_a_person_is_briefed_at_once_and_is_told_to_be_one(switchboard: Switchboard) -> None:
+    call, human = await detecting(switchboard)
+    first = asyncio.ensure_future(human.hears(cast.BRIEFING, PATIENCE))
+    await human.say(clip("en-dev-person-002"))
+    await call.told("classified", answered_by="person")
+    answered = human.at("answered")
+    assert answered is not None
+    assert await first - answered < 1.5
+    await human.press("1")
+    await call.joined(human)
+    assert (await call.outcome())["status"] == "bridged"
