@@ -242,9 +242,13 @@ class TransferTools(Toolset):
 
     # -- transfer_status -------------------------------------------------------------------
 
+    def progress(self, session: AgentSession[Any]) -> str:
+        """Return what ``transfer_status`` tells of the transfer of the call of `session`."""
+        progress = self._progress.get(session)
+        return "No transfer has been made in this call." if progress is None else str(progress)
+
     async def _status(self, raw_arguments: dict[str, object], context: RunContext[Any]) -> str:
-        progress = self._progress.get(context.session)
-        so_far = "No transfer has been made in this call." if progress is None else str(progress)
+        so_far = self.progress(context.session)
         return f"{so_far}\n\nDepartments:\n{listed(self._now())}"
 
 
