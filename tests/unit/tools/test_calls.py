@@ -454,6 +454,7 @@ async def test_how_it_stands() -> None:
             "The last transfer was to sales. The transfer did not work: the line"
         )
         assert "billing: Invoices. Closed now." in told
+        assert "The caller has heard that already" in told
         each.ask()
         await asyncio.sleep(5)
         told = await status(each)
