@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .destination import Destination
 from .errors import CallControlError
-from .sip_headers import header_text
+from .sip_headers import CALLERS_NUMBER, header_text
 
 __all__ = ["CALLER", "completed", "dial_again"]
 
@@ -27,18 +28,30 @@ def completed(
     Args:
         destination: Whom to dial.
         caller_number: What ``caller_id="caller"`` stands for; without one (a caller who withholds
-            it, a web caller) the trunk's own number is shown.
+            it, a web caller) the trunk's own number is shown. It takes its place in headers, too.
         summary: What `summary_header` carries, cut to one short line. It leaves LiveKit and is
             stored by whoever the call passes: filter it before.
     """
     changes: dict[str, object] = {}
     if destination.caller_id == CALLER:
         changes["caller_id"] = _usable(caller_number)
+    headers = _of_the_caller(destination.headers, _usable(caller_number))
     if destination.summary_header is not None and summary is not None:
         text = header_text(summary)
         if text:
-            changes["headers"] = {**destination.headers, destination.summary_header: text}
+            headers[destination.summary_header] = text
+    if headers != destination.headers:
+        changes["headers"] = headers
     return destination.but(**changes) if changes else destination
+
+
+def _of_the_caller(headers: Mapping[str, str], number: str | None) -> dict[str, str]:
+    """Return `headers` with the caller's number in its place; without it, without those."""
+    return {
+        name: value if number is None else value.replace(CALLERS_NUMBER, number)
+        for name, value in headers.items()
+        if number is not None or CALLERS_NUMBER not in value
+    }
 
 
 def _usable(number: str | None) -> str | None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from .errors import DestinationError
 
 __all__ = [
+    "CALLERS_NUMBER",
     "asserted_identity",
     "check_headers",
     "check_line",
@@ -16,6 +17,9 @@ __all__ = [
     "diversion",
     "header_text",
 ]
+
+CALLERS_NUMBER = "{caller}"
+"""What stands in a header's value for the caller's number, until a call is made."""
 
 _NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}\Z")
 _E164 = re.compile(r"\+[1-9][0-9]{4,14}\Z")
@@ -128,7 +132,8 @@ def asserted_identity(number: str, host: str, *, name: str | None = None) -> dic
     only from customers whom they trust to say it.
 
     Args:
-        number: In E.164, for example the caller's.
+        number: In E.164; or ``"caller"``: the caller's own. Where that is not known, the header
+            is left out.
         host: The trunk's host, or yours.
         name: The name that goes with it.
 
@@ -136,7 +141,7 @@ def asserted_identity(number: str, host: str, *, name: str | None = None) -> dic
         DestinationError: One of them cannot stand in the header.
     """
     shown = "" if name is None else f"{_quoted(name)} "
-    return {"P-Asserted-Identity": f"{shown}<sip:{_number(number)}@{_host(host)}>"}
+    return {"P-Asserted-Identity": f"{shown}<sip:{_callers_or(number)}@{_host(host)}>"}
 
 
 def diversion(number: str, host: str, *, reason: str = "unconditional") -> dict[str, str]:
@@ -146,7 +151,7 @@ def diversion(number: str, host: str, *, reason: str = "unconditional") -> dict[
     your numbers.
 
     Args:
-        number: In E.164: the one that the caller had dialled.
+        number: In E.164: the one that the caller had dialled; or ``"caller"``, as above.
         host: The trunk's host, or yours.
         reason: One of the RFC's reasons, such as ``"unconditional"`` or ``"no-answer"``.
 
@@ -155,12 +160,16 @@ def diversion(number: str, host: str, *, reason: str = "unconditional") -> dict[
     """
     if reason not in _REASONS:
         raise DestinationError("reason", reason, "use one of " + ", ".join(_REASONS))
-    return {"Diversion": f"<sip:{_number(number)}@{_host(host)}>;reason={reason}"}
+    return {"Diversion": f"<sip:{_callers_or(number)}@{_host(host)}>;reason={reason}"}
+
+
+def _callers_or(number: str) -> str:
+    return CALLERS_NUMBER if number == "caller" else _number(number)
 
 
 def _number(number: str) -> str:
     if not isinstance(number, str) or not _E164.match(number):
-        raise DestinationError("number", number, 'write it in E.164, like "+15550100"')
+        raise DestinationError("number", number, 'write it in E.164, like "+15550100", or "caller"')
     return number
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from livetransfer import Destination, DialFailed, TransferStatus
 from livetransfer.dialling import completed, dial_again
+from livetransfer.sip_headers import asserted_identity, diversion
 
 PLAIN = Destination("+15550100", name="Ann")
 AS_THE_CALLER = PLAIN.but(caller_id="caller")
@@ -41,6 +42,18 @@ def test_the_summary_is_one_short_line_beside_the_other_headers() -> None:
     assert len(done.headers["X-Transfer-Summary"]) <= 200
     assert completed(wanted, summary=" \n ").headers == {"X-Queue": "a"}
     assert completed(wanted).headers == {"X-Queue": "a"}
+
+
+def test_a_header_names_the_caller_or_is_left_out() -> None:
+    headers = asserted_identity("caller", "sip.example.com") | diversion(
+        "+15550123", "sip.example.com"
+    )
+    wanted = PLAIN.but(headers=headers)
+    assert completed(wanted, caller_number="+15550199").headers["P-Asserted-Identity"] == (
+        "<sip:+15550199@sip.example.com>"
+    )
+    for number in (None, "anonymous", "+1\r\nX: 1", "caller"):
+        assert set(completed(wanted, caller_number=number).headers) == {"Diversion"}
 
 
 def test_a_trunk_that_refuses_the_callers_number_is_asked_once_more_with_its_own() -> None:

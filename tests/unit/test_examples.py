@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -93,3 +94,15 @@ async def test_cold_transfer(refer: Refer, dialled: bool) -> None:
         await talk(call, example.Operator(), ToolCall("connect", {"extension": "warehouse"}), 30)
         assert bool(call.human(ANN).rings) == dialled
         assert call.caller.talks_to(ANN) == dialled
+
+
+@pytest.mark.parametrize("hour", [3, 10], ids=["night", "day"])
+async def test_transfer_tools(hour: int) -> None:
+    example = load("transfer_tools")
+    now = datetime(2026, 11, 25, hour, tzinfo=timezone.utc)
+    async with simulate(humans={ANN: Human.no_answer(), BOB: Human.accepts(after=2)}) as call:
+        agent = example.Plumbers(lambda: now)
+        asked = {"department": "sales", "reason": "a new boiler"}
+        await talk(call, agent, ToolCall("transfer_call", asked), 60)
+        assert call.caller.talks_to(BOB) == (hour == 10)
+        assert len(call.human(ANN).rings) == (hour == 10)

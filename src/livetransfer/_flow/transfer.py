@@ -18,12 +18,19 @@ from livetransfer._so_far import SoFar
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
-from livetransfer.errors import ConfigurationError
-from livetransfer.events import HookFailed, TransferEvent, TransferStarted
+from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
+from livetransfer.events import (
+    DestinationRefused,
+    HookFailed,
+    TransferEnded,
+    TransferEvent,
+    TransferStarted,
+)
 from livetransfer.fallback.policy import Fallback, check_fallback
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.outcome import TransferOutcome
+from livetransfer.phases import Phase
 from livetransfer.privacy import Privacy
 from livetransfer.record import Records
 from livetransfer.routing.router import (
@@ -33,6 +40,7 @@ from livetransfer.routing.router import (
     check_skills,
     validate_targets,
 )
+from livetransfer.status import TransferStatus
 
 from .adapter import Bridge, connect
 from .after import After
@@ -42,6 +50,8 @@ from .call import Call
 from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
 from .claim import claim
 from .course import Ring
+from .endings import AttemptOver
+from .reporting import outcome_by
 from .run import Run, RunOptions
 from .telling import Telling
 
@@ -190,7 +200,13 @@ class Transfer:
                     own=self._completed,
                     record=None if recorder is None else SoFar(lambda: recorder.record),
                 )
-                course = self._asking(control).course(self._targets, lambda: self._request(call))
+                course = self._asking(call).course(self._targets, lambda: self._request(call))
+            except DestinationNotAllowedError as error:
+                over = AttemptOver(TransferStatus.UNAVAILABLE, error.remedy)
+                over.__cause__ = error
+                call.emit(TransferEnded(call.at, outcome_by(call, over, None)))
+                await control.aclose()
+                raise
             except BaseException:
                 await control.aclose()
                 raise
@@ -224,19 +240,27 @@ class Transfer:
             self._department,
         )
 
-    def _asking(self, control: CallControl) -> Asking:
+    def _asking(self, call: Call) -> Asking:
         return Asking(
-            control,
-            permits=self._permits,
+            call.control,
+            permits=lambda destinations: self._permits(call, destinations),
             dials=self._dials,
             limit=self._route_timeout,
             ring=self._ring,
             ring_next_after=self._ring_next_after,
         )
 
-    def _permits(self, destinations: Sequence[Destination]) -> None:
-        check_allowed(destinations, self._allowed)
-        self._guarded(destinations)
+    def _permits(self, call: Call, destinations: Sequence[Destination]) -> None:
+        """Refuse what is not allowed, and tell it, also before the run has begun."""
+        for destination in destinations:
+            try:
+                check_allowed((destination,), self._allowed)
+                self._guarded((destination,))
+            except DestinationNotAllowedError as error:
+                if call.phases.current is Phase.IDLE:
+                    call.emit(self._started(call.control))
+                call.emit(DestinationRefused(call.at, destination, error.remedy))
+                raise
 
     def _guarded(self, destinations: Sequence[Destination]) -> None:
         if self._guard is not None:

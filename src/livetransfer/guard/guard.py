@@ -96,6 +96,11 @@ class DestinationGuard:
         self._fields = Fields(fields)
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigurationError("limits", limits, "give Limits(...)")
+        if counters is not None and not isinstance(counters, Counters):
+            raise ConfigurationError("counters", counters, "give a Counters, or leave it out")
+        if limits is not None and counters is None:
+            # Without them every job of a worker, a process of its own, would count for itself.
+            raise ConfigurationError("counters", None, "limits= need counters= to count in")
         self._limits = limits
         self._counters = counters
 

@@ -184,24 +184,23 @@ class TransferTools(Toolset):
         }
         if kind == "warm":
             own["instructions"] = self._making.stressing(spoken_reason(raw_arguments.get("reason")))
-        transfer = self._making.transfer(kind, name, **own)
         self._progress[session] = progress
         try:
-            outcome = await transfer.run(context)
+            outcome = await self._making.transfer(kind, name, **own).run(context)
         except ToolError as error:
             progress.result = error.message
             raise
         except Exception:
             logger.exception("a transfer that a model has asked for could not be made")
-            progress.result = BROKEN
-            return self._failed(context, TransferOutcome(TransferStatus.FAILED), BROKEN)
+            broken = TransferOutcome(TransferStatus.FAILED)
+            return self._failed(context, progress, broken, BROKEN)
         except BaseException:
             progress.result = "It was broken off."
             raise
-        progress.result = str(outcome)
         if outcome.caller_present:
-            return self._failed(context, outcome, None)
-        return str(outcome)
+            return self._failed(context, progress, outcome, None)
+        progress.result = str(outcome)
+        return progress.result
 
     def _asked_for(self, department: object) -> tuple[str, Opening]:
         """Return the department that a model has named.
@@ -228,7 +227,11 @@ class TransferTools(Toolset):
         return wanted, opening
 
     def _failed(
-        self, context: RunContext[Any], outcome: TransferOutcome, text: str | None
+        self,
+        context: RunContext[Any],
+        progress: Progress,
+        outcome: TransferOutcome,
+        text: str | None,
     ) -> str | ToolResult:
         """Tell the caller, unless that was done, and return what the model is told."""
         said = outcome.said
@@ -238,13 +241,18 @@ class TransferTools(Toolset):
             text = str(replace(outcome, said=said))
         else:
             text += HEARD if said else NOT_HEARD
+        progress.result = text
         return silent_result(context, text) if said else text
 
     # -- transfer_status -------------------------------------------------------------------
 
+    def progress(self, session: AgentSession[Any]) -> str:
+        """Return what ``transfer_status`` tells of the transfer of the call of `session`."""
+        progress = self._progress.get(session)
+        return "No transfer has been made in this call." if progress is None else str(progress)
+
     async def _status(self, raw_arguments: dict[str, object], context: RunContext[Any]) -> str:
-        progress = self._progress.get(context.session)
-        so_far = "No transfer has been made in this call." if progress is None else str(progress)
+        so_far = self.progress(context.session)
         return f"{so_far}\n\nDepartments:\n{listed(self._now())}"
 
 

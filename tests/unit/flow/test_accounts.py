@@ -16,12 +16,15 @@ from livetransfer import (
     DestinationRefused,
     Router,
     RouteRequest,
+    TransferEnded,
     TransferEvent,
+    TransferStarted,
     TransferStatus,
     WarmTransfer,
 )
 from livetransfer.guard import Count, Limits
 from livetransfer.outcome import Attempt
+from livetransfer.record import FunctionSink, Records, TransferRecord
 from livetransfer.routing import Offer
 from livetransfer.testing import Human, simulate
 from tests.unit.transfers import rig
@@ -125,6 +128,46 @@ class Full:
 def test_what_the_guard_does_not_name_is_refused_before_anything_rings() -> None:
     with pytest.raises(DestinationNotAllowedError):
         WarmTransfer(ANN, guard=DestinationGuard(prefixes=["+49"]))
+
+
+DEAR = Destination("+4490012345678")
+
+
+class Finding(Router):
+    """A router of its own, asked in the run."""
+
+    def resolve(self, request: RouteRequest) -> list[Destination]:
+        return [Destination(ANN), DEAR]
+
+
+@pytest.mark.parametrize("found", [False, True], ids=["a map", "looked up"])
+@pytest.mark.parametrize("by", ["guard", "allowed"])
+async def test_every_refusal_is_told_and_recorded(found: bool, by: str) -> None:
+    told: list[TransferEvent] = []
+    kept: list[TransferRecord] = []
+    router = Finding({"sales": ANN}) if found else Router({"sales": [ANN, DEAR]})
+    options: dict[str, Any] = (
+        {"guard": DestinationGuard(names=[ANN])} if by == "guard" else {"allowed": ["+1*"]}
+    )
+    transfer = WarmTransfer(
+        router, on_event=told.append, records=Records(FunctionSink(kept.append)), **options
+    )
+    async with simulate(humans={ANN: Human.accepts()}) as call, rig(call, transfer.run) as r:
+        r.ask()
+        if found:
+            assert (await r.outcome()).status is TransferStatus.UNAVAILABLE
+        else:
+            with pytest.raises(DestinationNotAllowedError):
+                await r.outcome()
+        await asyncio.sleep(8)
+        assert call.count("dial") == 0
+        assert call.leftovers() == []
+    (refused,) = [event for event in told if isinstance(event, DestinationRefused)]
+    assert refused.destination.address == DEAR.address
+    assert isinstance(told[0], TransferStarted)
+    assert isinstance(told[-1], TransferEnded)
+    assert told[-1].outcome.status is TransferStatus.UNAVAILABLE
+    assert [note.kind for note in kept[-1].notes][:1] == ["refused"]
 
 
 @pytest.mark.parametrize("method", ["dial", "refer"])

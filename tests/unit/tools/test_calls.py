@@ -21,7 +21,15 @@ from livetransfer import (
     TransferOutcome,
     WarmTransfer,
 )
-from livetransfer.testing import Human, ScriptedRealtimeModel, ToolCall, simulate
+from livetransfer.routing import Wait
+from livetransfer.testing import (
+    Human,
+    ScriptedLLM,
+    ScriptedRealtimeModel,
+    ScriptedTTS,
+    ToolCall,
+    simulate,
+)
 from livetransfer.tools import TransferTools
 
 from .tools_kit import ANN, ASK, BILLING, BOB, LIE, SALES, Hours, Talk, rules, talk
@@ -446,6 +454,7 @@ async def test_how_it_stands() -> None:
             "The last transfer was to sales. The transfer did not work: the line"
         )
         assert "billing: Invoices. Closed now." in told
+        assert "The caller has heard that already" in told
         each.ask()
         await asyncio.sleep(5)
         told = await status(each)
@@ -525,3 +534,79 @@ async def test_a_realtime_model(auto: bool, human: Human) -> None:
         else:
             assert "the line is busy" in call.caller.heard_text
         await session.aclose()
+
+
+# -- where the tools are -----------------------------------------------------------------------
+
+
+async def test_tools_of_the_session_outlive_a_handoff() -> None:
+    class First(Agent):
+        @function_tool
+        async def hand_off(self, context: RunContext[Any]) -> Agent:
+            """Hand the caller to another agent."""
+            return Agent(instructions="You are another.")
+
+    tools = TransferTools(Hours())
+    script = rules(SALES, ("somebody else", ToolCall("hand_off")))
+    llm, tts = ScriptedLLM(script), ScriptedTTS()
+    session: AgentSession[Any] = AgentSession(llm=llm, tts=tts, tools=[tools])
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        call.attach(session)
+        await session.start(First(instructions="You help."))
+        session.generate_reply(user_input="somebody else, quickly")
+        await asyncio.sleep(5)
+        assert session.current_agent.instructions == "You are another."
+        session.generate_reply(user_input=ASK)
+        await asyncio.sleep(30)
+        assert call.caller.talks_to(ANN)
+        await session.aclose()
+
+
+async def test_a_session_with_no_voice_has_the_words_as_text() -> None:
+    session: AgentSession[Any] = AgentSession(llm=ScriptedLLM(rules()))
+    async with simulate(humans={ANN: Human.busy()}) as call:
+        await session.start(Agent(instructions="You help.", tools=[TransferTools(Hours())]))
+        await session.run(user_input=ASK)
+        await asyncio.sleep(10)
+        assert call.count("dial") == 1
+        texts = [
+            item.text_content
+            for item in session.history.items
+            if item.type == "message" and item.role == "assistant"
+        ]
+        assert texts == ["I am sorry, the line is busy. What else can I do for you?"]
+        await session.aclose()
+
+
+class Standing:
+    """A place in a queue that never moves."""
+
+    async def changed(self) -> None:
+        await asyncio.sleep(3600)
+
+    async def leave(self) -> None:
+        """Nothing is kept."""
+
+
+class Queueing(Hours):
+    def offer(self, request: Any, attempts: Any) -> Any:
+        return Wait(Standing(), "sales", position=2, estimate=170.0, max_wait=30.0)
+
+
+async def test_a_place_in_a_queue_is_told() -> None:
+    tools = TransferTools(Queueing(), exit_key="9")
+    async with (
+        simulate(humans={ANN: Human.accepts()}) as call,
+        talk(call, tools, rules(reply="I see.")) as each,
+    ):
+        each.ask()
+        await asyncio.sleep(15)
+        told = str(tools.progress(each.session))
+        assert told == (
+            "A transfer to sales is under way: the caller waits in a queue, at position 2, for "
+            "about 3 more minutes. The caller is not connected yet."
+        )
+        call.caller.press("9")
+        await each.over()
+        assert "pressed a key to come back" in each.results[0].output
+        assert each.said.count("I am with you again.") == 1
