@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ._flow.adapter import caller_of, repair
+from ._prewarm import prewarm
 from .answer_class import AnswerClass
 from .briefing import BriefingAgent, BriefingRequest, Verdict
 from .cold import ColdTransfer
@@ -139,6 +140,7 @@ __all__ = [
     "WarmTransferResult",
     "WarmTransferTask",
     "caller_of",
+    "prewarm",
     "repair",
 ]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession
+from livekit.agents.voice import SpeechHandle
 
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
@@ -115,7 +116,7 @@ class BriefingLine:
                 return
             with contextlib.suppress(RuntimeError):
                 self._session.interrupt(force=True)
-            handle = speak(self._session, text, self._session.llm)
+            handle = await self._speak(self._session, text)
             if handle is None:
                 return
             gone = asyncio.ensure_future(self._human.left.wait())
@@ -129,6 +130,13 @@ class BriefingLine:
                 gone.cancel()
         except Exception:
             logger.warning("the human could not be told goodbye", exc_info=True)
+
+    async def _speak(self, session: AgentSession[Any], text: str) -> SpeechHandle | None:
+        speech = self.agent.standing(text)
+        if speech is not None and await speech.ready():
+            with contextlib.suppress(RuntimeError):
+                return session.say(text, audio=speech.frames(), allow_interruptions=False)
+        return speak(session, text, session.llm)
 
     async def aclose(self, ready: asyncio.Task[None]) -> None:
         """Close the line, also one that is still being opened."""

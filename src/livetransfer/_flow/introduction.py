@@ -37,7 +37,7 @@ class Introduction:
     def prepare(self, tts: TTS[Any] | None) -> None:
         """Begin to synthesise it, while it rings. Idempotent."""
         if self._text is not None and self._speech is None:
-            self._speech = PreparedSpeech(tts, self._text)
+            self._speech = PreparedSpeech(tts, self._text, standing=True)
 
     async def speak(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Say it to both, and return when it was heard or cut short; it fails nothing."""

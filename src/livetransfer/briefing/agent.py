@@ -298,7 +298,7 @@ class BriefingAgent(Agent):
         self._persona = str(self.instructions)
         await self.update_instructions(self._compose(self._persona, request))
         prepared_voice = self._voice if type(self).tts_node is Agent.tts_node else None
-        self._opening = PreparedSpeech(prepared_voice, self._own.opening())
+        self._opening = PreparedSpeech(prepared_voice, self._own.opening(), standing=True)
         if summary is None:
             summary = asyncio.ensure_future(self._write_summary(request))
         self._summary = summary
@@ -314,6 +314,12 @@ class BriefingAgent(Agent):
         except CodeFailed as failed:
             self._own.failed(failed, "the caller's own last words")
             return plain_summary(request.conversation)
+
+    def standing(self, text: str) -> PreparedSpeech | None:
+        """Return `text` as it was synthesised once; None where this agent speaks otherwise."""
+        if self._voice is None or type(self).tts_node is not Agent.tts_node:
+            return None
+        return PreparedSpeech(self._voice, text, standing=True)
 
     def last_words(self, reason: Farewell) -> str | None:
         """Return what the human hears before the line is closed, whatever an override does."""

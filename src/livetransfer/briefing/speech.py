@@ -10,7 +10,10 @@ from typing import Any
 from livekit import rtc
 from livekit.agents.tts import TTS
 
+from livetransfer._tasks import keep
 from livetransfer.control import AudioSink
+
+from .spoken import spoken_words, voice_of
 
 __all__ = ["PreparedSpeech"]
 
@@ -23,29 +26,48 @@ class PreparedSpeech:
     Args:
         tts: The voice; None makes it silent, so that only the text is of use.
         text: What to say.
+        standing: Whether the words do not depend on the call: they are synthesised once for a
+            voice and machine, where the voice can be told apart; see `spoken.voice_of`.
     """
 
-    def __init__(self, tts: TTS[Any] | None, text: str) -> None:
+    def __init__(self, tts: TTS[Any] | None, text: str, *, standing: bool = False) -> None:
         self.text = text
         self.voiced = tts is not None
         self._frames: list[rtc.AudioFrame] = []
         self._more = asyncio.Event()
         self._done = tts is None
         self._task: asyncio.Task[None] | None = None
-        if tts is not None:
+        self._voice = voice_of(tts) if standing and tts is not None else None
+        known = None if self._voice is None else spoken_words.recall(self._voice, text)
+        if known is not None:
+            self._frames, self._done = list(known), True
+        elif tts is not None:
             self._task = asyncio.create_task(self._synthesise(tts), name="livetransfer-synthesis")
 
     async def _synthesise(self, tts: TTS[Any]) -> None:
         try:
+            if self._voice is not None and await self._was_kept(self._voice):
+                return
             async with tts.synthesize(self.text) as stream:
                 async for chunk in stream:
                     self._frames.append(chunk.frame)
                     self._more.set()
+            if self._voice is not None and self._frames:
+                keep(asyncio.create_task(self._keep(self._voice), name="livetransfer-words"))
         except Exception:
             logger.warning("speech could not be prepared in advance", exc_info=True)
         finally:
             self._done = True
             self._more.set()
+
+    async def _was_kept(self, voice: str) -> bool:
+        known = await asyncio.to_thread(spoken_words.load, voice, self.text)
+        if known is not None:
+            self._frames.extend(known)
+        return known is not None
+
+    async def _keep(self, voice: str) -> None:
+        await asyncio.to_thread(spoken_words.keep, voice, self.text, list(self._frames))
 
     @property
     def audible(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 
-__all__ = ["PERSONA", "BriefingWords", "Farewell", "Problem"]
+__all__ = ["FAREWELLS", "PERSONA", "BriefingWords", "Farewell", "Problem"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -25,6 +25,7 @@ calling and why, and says whether to be connected.
 """
 
 Farewell = Literal["caller_left", "cancelled", "declined", "taken", "timed_out"]
+FAREWELLS: tuple[Farewell, ...] = get_args(Farewell)
 Problem = Callable[[CodeFailed, str], None]
 
 

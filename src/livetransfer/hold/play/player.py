@@ -16,7 +16,7 @@ from livetransfer.errors import ConfigurationError
 from livetransfer.hold.sound.leveling import TARGET_LUFS
 from livetransfer.hold.sound.loop import SEAM
 from livetransfer.hold.sources.builtin import BUILTIN
-from livetransfer.hold.sources.clips import Clip, FileClip, Rendering, cache
+from livetransfer.hold.sources.clips import Clip, FileClip, Loading, Rendering, cache
 from livetransfer.hold.sources.fetch import Fetched, Fetcher, FetchError, FetchLimits, Lease
 from livetransfer.hold.sources.program import HoldSource, Stream, Track, Url, program
 
@@ -142,13 +142,31 @@ class HoldMusicPlayer:
         if len(tracks) == 1 and not isinstance(tracks[0].source, (Url, Stream)):
             self._decode(tracks[0], sample_rate, tracks[0].source)
 
-    def _decode(self, track: Track, rate: int, what: Clip | Fetched | FetchError) -> None:
+    async def warm(self, sample_rate: int = 24_000) -> None:
+        """Decode what is on this machine, and wait until that is done.
+
+        Args:
+            sample_rate: Of the sinks that will be played to, in Hz.
+
+        Raises:
+            AudioError: It cannot be decoded; the built-in clip will play.
+        """
+        loading = [
+            self._decode(track, sample_rate, track.source)
+            for track in self._program.tracks
+            if not isinstance(track.source, (Url, Stream))
+        ]
+        for each in loading:
+            if each is not None:
+                await asyncio.wrap_future(each.whole)
+
+    def _decode(self, track: Track, rate: int, what: Clip | Fetched | FetchError) -> Loading | None:
         if isinstance(what, FetchError):
-            return  # told when it is to be played
+            return None  # told when it is to be played
         if isinstance(what, Fetched):
             what = FileClip(what.data, track.label, what.digest)
         volume = self._rendering.volume * track.volume
-        cache.load(what, replace(self._rendering, rate=rate, volume=volume))
+        return cache.load(what, replace(self._rendering, rate=rate, volume=volume))
 
     def close(self) -> None:
         """Give up what `prefetch` began and nobody else waits for. Plays go on."""
