@@ -7,8 +7,8 @@ scripted, with the delays of usual cloud ones (LLM 0.4 s, STT 0.2 s, TTS 0.25 s)
 what the phones hear, in windows of 20 ms; medians, in seconds. "never" means: not within 8 s.
 
 - first word: from the answer to the first word at the human's phone, after 2.2 s of ringing, and
-  answered at once. The human says "hello" as soon as he has answered where it says so; else he
-  says nothing.
+  answered at once, also where the voice's standing words are kept on disk. The human says "hello"
+  as soon as he has answered where it says so; else he says nothing.
 - joined: from the acceptance (the tool call, or the event of the key) until each hears the other.
 - music: from `run()` to the first sound at the caller's phone, with nothing to announce.
 - silence: the longest that the caller on hold hears, from the first sound to the acceptance.
@@ -44,6 +44,8 @@ from tests.e2e.switchboard import SPOKEN, Reports, Switchboard, TransferCall
 from tests.e2e.worker import Worker
 
 NEVER = 8.0
+VOICE = f"benchmark-{os.getpid()}"
+"""Whose standing words are kept from the first of its calls on."""
 RING = 2.2
 QUIET = {"announcement": None}
 
@@ -73,10 +75,11 @@ def first_sound(call: Call, after: float) -> float | None:
 
 
 async def begin(
-    switchboard: Switchboard, kind: str, behaviour: Answer
+    switchboard: Switchboard, kind: str, behaviour: Answer, voice: str
 ) -> tuple[TransferCall, Call]:
     """A call whose caller has asked, and then talks without a pause."""
-    call = await switchboard.call([behaviour], kind=kind, options=QUIET)
+    step = {"kind": kind, "options": QUIET, "voice_key": voice}
+    call = await switchboard.call([behaviour], transfers=[step])
     await call.ask()
     human = await call.human()
     call.caller.tone(cast.CALLER)
@@ -99,10 +102,16 @@ async def accepted(call: TransferCall, kind: str, human: Call, *, by_key: bool) 
 
 
 async def talk(
-    switchboard: Switchboard, kind: str, *, ring: float, by_key: bool, hello: bool
+    switchboard: Switchboard,
+    kind: str,
+    *,
+    ring: float,
+    by_key: bool,
+    hello: bool,
+    voice: str = "",
 ) -> Figures:
     """A whole transfer: first word, music, joined."""
-    call, human = await begin(switchboard, kind, Answer(after=ring, tone=cast.HUMAN))
+    call, human = await begin(switchboard, kind, Answer(after=ring, tone=cast.HUMAN), voice)
     answered = (await human.wait("answered")).at
     if hello:
         human.say(tones.tone(cast.HELLO, SPOKEN))
@@ -171,6 +180,9 @@ def measurements() -> dict[str, Measurement]:
         ),
         "WarmTransfer, answered at once, accepted by key": lambda s: talk(
             s, warm, ring=0, by_key=True, hello=False
+        ),
+        "WarmTransfer, answered at once, its words kept": lambda s: talk(
+            s, warm, ring=0, by_key=True, hello=False, voice=VOICE
         ),
         "WarmTransfer, caller hangs up": lambda s: hang_up(s, warm),
         "our WarmTransferTask, 2.2 s of ringing": lambda s: talk(

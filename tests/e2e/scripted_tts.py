@@ -19,8 +19,11 @@ class ScriptedTTS(tts.TTS[str]):
 
     `frequency` is a number, or pairs of a pattern and a number of which the first that is found in
     the text counts. `seconds` fixes the length; else it is `per_character` times the text's.
-    `texts` has what was spoken; `failing` makes it fail.
+    `texts` has what was spoken; `failing` makes it fail; a `voice_key` names the voice, so that
+    its standing words are kept.
     """
+
+    voice_key = ""
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from livekit.agents import (
     Agent,
     AgentSession,
     JobContext,
+    JobProcess,
     RunContext,
     TurnHandlingOptions,
 )
@@ -37,6 +38,7 @@ from livetransfer import (
     TransferOutcome,
     Verdict,
     WarmTransfer,
+    prewarm,
 )
 from livetransfer.record import Records
 
@@ -151,6 +153,11 @@ def described(outcome: TransferOutcome) -> dict[str, Any]:
     }
 
 
+def setup(proc: JobProcess) -> None:
+    """Make the process ready, as a worker of one's own does."""
+    prewarm(proc)
+
+
 async def entrypoint(ctx: JobContext) -> None:
     """Greet, and go by the plan."""
     await serve(ctx, TransferAgent)
@@ -163,6 +170,9 @@ async def serve(
 ) -> None:
     """Greet (`caller`, or whoever is first), and leave the rest to `agent`, given the plan."""
     plan = json.loads(ctx.job.metadata)
+    voice = ScriptedTTS(cast.VOICES, per_character=0.02)
+    if name := plan["transfers"][0].get("voice_key"):
+        voice.voice_key = name
 
     def tell(kind: str, **fields: object) -> None:
         report(kind, call=plan["call"], **fields)
@@ -171,7 +181,7 @@ async def serve(
     session: AgentSession[None] = AgentSession(
         llm=ReportingLLM(tell, plan["transfers"][0].get("model", "")),
         stt=ScriptedSTT(cast.HEARD),
-        tts=ScriptedTTS(cast.VOICES, per_character=0.02),
+        tts=voice,
         vad=None,
         aec_warmup_duration=None,
         turn_handling=TurnHandlingOptions(turn_detection="stt", endpointing={"min_delay": 0.1}),

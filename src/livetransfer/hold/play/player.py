@@ -138,7 +138,7 @@ class HoldMusicPlayer:
                 lease = self._fetcher.lease(track.source.url)
                 self._prefetched.append(lease)
                 if len(tracks) == 1:
-                    lease.on_done(partial(self._decode, track, sample_rate))
+                    lease.on_done(partial(self._fetched, track, sample_rate))
         if len(tracks) == 1 and not isinstance(tracks[0].source, (Url, Stream)):
             self._decode(tracks[0], sample_rate, tracks[0].source)
 
@@ -157,14 +157,13 @@ class HoldMusicPlayer:
             if not isinstance(track.source, (Url, Stream))
         ]
         for each in loading:
-            if each is not None:
-                await asyncio.wrap_future(each.whole)
+            await asyncio.wrap_future(each.whole)
 
-    def _decode(self, track: Track, rate: int, what: Clip | Fetched | FetchError) -> Loading | None:
-        if isinstance(what, FetchError):
-            return None  # told when it is to be played
-        if isinstance(what, Fetched):
-            what = FileClip(what.data, track.label, what.digest)
+    def _fetched(self, track: Track, rate: int, what: Fetched | FetchError) -> None:
+        if isinstance(what, Fetched):  # an error is told when it is to be played
+            self._decode(track, rate, FileClip(what.data, track.label, what.digest))
+
+    def _decode(self, track: Track, rate: int, what: Clip) -> Loading:
         volume = self._rendering.volume * track.volume
         return cache.load(what, replace(self._rendering, rate=rate, volume=volume))
 
