@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, DestinationNotAllowedError
+from livetransfer.stores.counters import Counters
 
-from .counters import Counters
 from .domains import Domains
 from .fields import Fields, same
 from .limits import Admission, Limits, admit
