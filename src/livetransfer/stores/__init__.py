@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .counters import Count, Counters
+from .local import LocalStore
 from .memory import MemoryStore
 from .port import Groups, StoreHealth, TeamStore
+from .redis_store import RedisStore
 from .states import (
     IDLE,
     Grant,
@@ -28,9 +30,11 @@ __all__ = [
     "Groups",
     "Held",
     "LeasePhase",
+    "LocalStore",
     "MemberState",
     "MemoryStore",
     "Pause",
+    "RedisStore",
     "Snapshot",
     "Stale",
     "StoreHealth",
