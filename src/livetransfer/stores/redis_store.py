@@ -65,7 +65,7 @@ class RedisStore:
             raise ConfigurationError("prefix", prefix, "give a text without braces")
         check_seconds("within", within, 0.05, 30)
         try:
-            import redis.asyncio
+            import redis.asyncio  # noqa: F401
         except ImportError:
             raise ConfigurationError(
                 "url", _shown(url), "RedisStore needs redis: pip install 'livetransfer[redis]'"
