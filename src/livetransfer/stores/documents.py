@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -98,7 +99,8 @@ def read_place(document: str) -> Place:
 
 
 def _ms(seconds: float) -> int:
-    return round(seconds * 1e3)
+    # Never later than it was: who comes in the same millisecond may not overtake one who waits.
+    return math.floor(seconds * 1e3 + 0.001)
 
 
 def _seconds(ms: int | None) -> float | None:
