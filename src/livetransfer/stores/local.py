@@ -91,7 +91,7 @@ class LocalStore:
     async def _do(self, step: Callable[[sqlite3.Connection], T], *, write: bool = True) -> T:
         """Do `step` in one transaction, in the store's thread.
 
-        On cancellation it is done there nevertheless.
+        On cancellation it may be done there nevertheless.
         """
         if self._thread is None or self._pid != os.getpid():
             # After a fork neither the thread nor the connection are this process's own.
