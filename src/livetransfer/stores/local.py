@@ -40,7 +40,8 @@ class LocalStore:
     Args:
         folder: The state folder. Default: the environment variable ``LIVETRANSFER_STATE``, or the
             platform's own (``~/.local/state/livetransfer`` on Linux). It has to be on a disk of
-            the machine. Those with different folders share nothing.
+            the machine. Those with different folders share nothing. A process that is forked
+            while it is open cannot use it.
         clock: Returns seconds; it has to be the same for all processes. Default: the time of day.
 
     Raises:
@@ -93,9 +94,15 @@ class LocalStore:
 
         On cancellation it may be done there nevertheless.
         """
-        if self._thread is None or self._pid != os.getpid():
-            # After a fork neither the thread nor the connection are this process's own.
-            self._pid, self._connection = os.getpid(), None
+        if self._pid != os.getpid():
+            if self._connection is not None:
+                # SQLite's locks do not outlive a fork, and it does not notice.
+                raise StoreUnavailableError(
+                    f"the local store {self.path} was open when this process was forked from "
+                    "another. Use it in the processes of the jobs only, or close it before"
+                )
+            self._pid, self._thread = os.getpid(), None
+        if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="livetransfer-store")
         loop = asyncio.get_running_loop()
         try:

@@ -141,25 +141,33 @@ async def test_what_is_cancelled_leaves_the_store_usable(tmp_path: Path) -> None
     await store.aclose()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-async def test_a_process_that_was_forked_opens_it_for_itself(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    await store.open()
+def in_a_fork(store: LocalStore) -> int:
+    """Use a store in a process that is forked from this one; return 0 if that went well."""
     child = os.fork()
     if child == 0:
         try:
-            asyncio.set_event_loop(None)
-            loop = asyncio.new_event_loop()
-            asyncio._set_running_loop(None)
-            loop.run_until_complete(store.pause("team", "anna"))
+            asyncio.run(store.pause("team", "anna"))
+        except StoreUnavailableError as error:
+            os._exit(2 if "forked" in str(error) else 3)
         except BaseException:
             os._exit(1)
         os._exit(0)
-    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert (await store.snapshot("team", ["anna"])).state("anna").pause is not None
-    await store.aclose()
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_is_forked_may_open_it_but_not_share_it(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert in_a_fork(store) == 0
+
+    async def seen() -> bool:
+        return (await store.snapshot("team", ["anna"])).state("anna").pause is not None
+
+    assert asyncio.run(seen())
+    assert in_a_fork(store) == 2
+    assert asyncio.run(seen())
+    asyncio.run(store.aclose())
+    assert in_a_fork(store) == 0
 
 
 async def test_virtual_time_waits_for_the_file(tmp_path: Path) -> None:
