@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -332,7 +332,7 @@ class Team(Router):
         for index, line in enumerate(lines):
             members = [m for m in line.pool.members.values() if m.name in found.names]
             if index == 0:
-                now = datetime.now().astimezone()
+                now = datetime.fromtimestamp(self._now(), timezone.utc)
                 members += [m for m in found.others if m.hours is None or m.hours.open_at(now)]
             answered.append(
                 replace(line, pool=self._rosters[line.queue.name].of(line.required, members))

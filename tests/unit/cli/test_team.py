@@ -109,3 +109,21 @@ def test_it_is_watched_until_it_is_interrupted(file: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_the_live_table(file: Path) -> None:
+    command = [sys.executable, "-m", "livetransfer", "team", "status", "--watch", "--every", "0.2"]
+    command += ["--file", str(file), "--store", str(file.parent / "state")]
+    env = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "100", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        seen = ""
+        until = time.monotonic() + 20
+        while "anna" not in seen:
+            seen += process.stdout.readline()
+            assert time.monotonic() < until
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert "Traceback" not in seen + rest
+    assert process.returncode == 0
