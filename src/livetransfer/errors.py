@@ -11,6 +11,7 @@ What the network answers (busy, declined, no answer) is not an error but a
     ├── ConfigurationError (also a ValueError)     an option is missing or contradicts another
     ├── CallerNotFoundError                        nobody, or too many, to transfer
     ├── TransferInProgressError                    a transfer of this call is already running
+    ├── StoreUnavailableError                      a store of leases or counts does not answer
     ├── TransferFailed (in `outcome`)              raised by TransferOutcome.raise_for_status()
     ├── WarmTransferError (also a ToolError)       a WarmTransferTask did not succeed
     └── CallControlError                           the telephony refused or failed
@@ -38,6 +39,7 @@ __all__ = [
     "DialFailed",
     "ReferFailed",
     "SealFailed",
+    "StoreUnavailableError",
     "TransferError",
     "TransferInProgressError",
     "UnknownDestinationError",
@@ -118,6 +120,13 @@ class TransferInProgressError(TransferError, ToolError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self._message = message  # what a ToolError tells the model
+
+
+class StoreUnavailableError(TransferError):
+    """A store of leases, places or counts does not answer, or not in time.
+
+    What it was asked to do may have been done or not. What it holds expires by itself.
+    """
 
 
 class CallControlError(TransferError):

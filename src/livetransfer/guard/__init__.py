@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .counters import Count, Counters
+from livetransfer.stores.counters import Count, Counters
+
 from .guard import Decision, DestinationGuard
 from .limits import Admission, Limits
 

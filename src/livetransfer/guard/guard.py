@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, DestinationNotAllowedError
+from livetransfer.stores import LocalStore
+from livetransfer.stores.counters import Counters
 
-from .counters import Counters
 from .domains import Domains
 from .fields import Fields, same
 from .limits import Admission, Limits, admit
@@ -59,8 +60,9 @@ class DestinationGuard:
             ``"caller_id"``, ``"trunk_id"``, ``"media"``, ``"country"``, ``"metadata"``,
             ``"include_headers"``, ``"summary_header"``. Default: none of them.
         limits: How often, how many at once, and how long.
-        counters: Where the limits are counted, for all processes that should share them; needed
-            where there are limits.
+        store: Where the limits are counted, for all processes that share it. Default: a
+            `LocalStore()`, a file that the processes of this machine share; a `RedisStore`
+            where there are several machines.
 
     Premium-rate, shared-cost, personal, satellite and other special numbers are refused whatever
     `prefixes` and `countries` say. `names` are the code's own word.
@@ -79,7 +81,7 @@ class DestinationGuard:
         domains: Iterable[str] = (),
         fields: Iterable[str] = (),
         limits: Limits | None = None,
-        counters: Counters | None = None,
+        store: Counters | None = None,
     ) -> None:
         self._names = _check_names(names)
         self._entries: dict[str, tuple[tuple[str, Destination], ...]] = {}
@@ -96,13 +98,11 @@ class DestinationGuard:
         self._fields = Fields(fields)
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigurationError("limits", limits, "give Limits(...)")
-        if counters is not None and not isinstance(counters, Counters):
-            raise ConfigurationError("counters", counters, "give a Counters, or leave it out")
-        if limits is not None and counters is None:
-            # Without them every job of a worker, a process of its own, would count for itself.
-            raise ConfigurationError("counters", None, "limits= need counters= to count in")
+        if store is not None and not isinstance(store, Counters):
+            raise ConfigurationError("store", store, "give a store, such as LocalStore()")
         self._limits = limits
-        self._counters = counters
+        # Every job of a worker is a process of its own, so they may not count in their memory.
+        self._store = LocalStore() if limits is not None and store is None else store
 
     def decide(self, destination: str | Destination, *, trunk_id: str | None = None) -> Decision:
         """Return whether `destination` may be dialled, and why. Limits are not asked.
@@ -194,7 +194,7 @@ class DestinationGuard:
         given back by its time to live.
         """
         self.check(destination, trunk_id=trunk_id)
-        return await admit(self._limits, self._counters, destination, caller)
+        return await admit(self._limits, self._store, destination, caller)
 
 
 def _check_names(

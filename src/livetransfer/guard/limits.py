@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from livetransfer._checks import check_seconds
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
+from livetransfer.stores.counters import Count, Counters
 
-from .counters import Count, Counters
 from .numbers import country_of
 
 __all__ = ["Admission", "Limits", "admit"]

@@ -173,7 +173,7 @@ async def test_every_refusal_is_told_and_recorded(found: bool, by: str) -> None:
 @pytest.mark.parametrize("method", ["dial", "refer"])
 async def test_a_limit_that_is_reached_is_told_and_nothing_rings(method: Any) -> None:
     told: list[TransferEvent] = []
-    guard = DestinationGuard(names=[ANN], limits=Limits(per_destination=1), counters=Full())
+    guard = DestinationGuard(names=[ANN], limits=Limits(per_destination=1), store=Full())
     async with simulate(humans={ANN: Human.accepts()}) as call:
         transfer = ColdTransfer(ANN, method=method, guard=guard, on_event=told.append)
         async with rig(call, transfer.run) as r:

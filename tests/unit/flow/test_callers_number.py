@@ -133,7 +133,7 @@ async def test_the_member_stays_taken_and_each_dial_is_counted() -> None:
         def offer(self, request: Any, attempts: Any) -> Offer | None:
             return None if attempts else Offer((AS_THE_CALLER,), leases=(lease,))
 
-    guard = DestinationGuard(names=[AS_THE_CALLER], limits=Limits(at_once=5), counters=counters)
+    guard = DestinationGuard(names=[AS_THE_CALLER], limits=Limits(at_once=5), store=counters)
     async with (
         simulate(humans={ANN: [REFUSED, Human.accepts()]}) as call,
         rig(call, WarmTransfer(Leased({"sales": ANN}), guard=guard).run) as r,

@@ -16,7 +16,7 @@ from livetransfer import (
     Media,
     Router,
 )
-from livetransfer.guard import DestinationGuard, Limits
+from livetransfer.guard import DestinationGuard
 from livetransfer.guard import numbers as numbers_module
 
 RECEPTION = Destination("100", kind="user", dtmf="1", headers={"Diversion": "<sip:+49301@a.b>"})
@@ -283,10 +283,3 @@ def test_its_reading_of_the_tables_is_that_of_phonenumbers(kind: int) -> None:
             name,
             number,
         )
-
-
-def test_limits_that_nobody_counts_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="counters"):
-        DestinationGuard(countries=["DE"], limits=Limits(per_hour=1))
-    with pytest.raises(ConfigurationError, match="counters"):
-        DestinationGuard(countries=["DE"], counters={})  # type: ignore[arg-type]

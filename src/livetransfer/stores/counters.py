@@ -1,4 +1,4 @@
-"""Counters: the port through which the guard counts calls, over all processes."""
+"""Counters: the port through which calls are counted, over all processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Count:
 
 @runtime_checkable
 class Counters(Protocol):
-    """Sums that several processes keep together. The stores of `livetransfer.routing` are such."""
+    """Sums that several processes keep together. The stores of `livetransfer.stores` are such."""
 
     async def count(self, entry: str, counts: Sequence[Count]) -> Count | None:
         """Enter all of `counts` under the name `entry`, or, if one would go beyond its limit, none.
