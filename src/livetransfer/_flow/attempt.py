@@ -44,6 +44,7 @@ class LiveAttempt:
     Attributes:
         legs: The legs, in the order in which their phones were rung.
         confirmed: After a REFER, whether the target is known to have been reached.
+        referred: Whether the caller was, or may have been, referred to the first destination.
         teardown: Closes what the attempt has opened; each leg's own teardown is a step of it.
     """
 
@@ -53,6 +54,7 @@ class LiveAttempt:
         self.legs: list[HumanLeg] = []
         self._ahead: dict[int, HumanLeg] = {}
         self.confirmed: bool | None = None
+        self.referred = False
         self.teardown = Teardown()
         self.teardown.push("leases", self._release_others)
         self._closing: asyncio.Task[None] | None = None
@@ -71,6 +73,7 @@ class LiveAttempt:
         """
         lease = self.offer.leases[index] if self.offer.leases else None
         human = self._made(self.offer.destinations[index], Account(lease))
+        human.briefed = not self.offer.methods or self.offer.methods[index] != "cold"
         self._ahead[index] = human
         return human
 
@@ -97,6 +100,7 @@ class LiveAttempt:
         """Return a leg in the place of one that is over and has not rung: it is dialled anew."""
         self._is_over(human, over)
         fresh = self._made(destination, human.account.handed_on())
+        fresh.briefed = human.briefed
         self.legs[self.legs.index(human)] = fresh
         self._close_in_background(human)
         return fresh
@@ -247,7 +251,11 @@ class LiveAttempt:
 
     async def _release_others(self) -> None:
         """Give back the leases of those whose phones were never rung."""
-        for lease in self.offer.leases[len(self.legs) :]:
+        leases = self.offer.leases[len(self.legs) :]
+        if self.referred and leases and not self.legs:
+            await Account(leases[0]).talks_on()
+            leases = leases[1:]
+        for lease in leases:
             await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
 
     # -- its end ---------------------------------------------------------------------------

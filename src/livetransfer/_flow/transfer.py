@@ -278,6 +278,8 @@ class Transfer:
             priority=self._priority,
             call=call.control.name,
             waited=call.patience.seconds_on_hold,
+            kind=self._kind,
+            tell=lambda event: call.emit(event(call.at)),
         )
 
     async def _announced(self, call: Call) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from livetransfer._checks import check_count
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, UnknownDestinationError
+from livetransfer.events import HookFailed, TransferEvent
 from livetransfer.outcome import Attempt
 
 from .offer import Offer, Wait
@@ -19,6 +20,10 @@ __all__ = ["RouteRequest", "Router", "Target", "check_skills", "several", "valid
 
 Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
+
+
+def _untold(event: Callable[[float], TransferEvent]) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,10 @@ class RouteRequest:
         priority: The caller's priority: a higher one is served first.
         waited: Seconds since the caller was put on hold.
         call: What names the call over all of its transfers, on any worker: the room's name.
+        kind: How the call is transferred.
+        retry: Whether the fallback said that the last ones are to be tried again.
+        tell: Tells the transfer's listener an event; it is given what makes the event, of the
+            seconds since `run()` was called. See `failed`.
     """
 
     department: str | None = None
@@ -46,6 +55,21 @@ class RouteRequest:
     priority: int = 0
     waited: float = 0.0
     call: str | None = None
+    kind: Literal["warm", "cold"] = "warm"
+    retry: bool = False
+    tell: Callable[[Callable[[float], TransferEvent]], None] = field(
+        default=_untold, repr=False, compare=False
+    )
+
+    def failed(self, hook: str, reason: str, instead: str) -> None:
+        """Tell that code or a system which the router has asked failed, as a HookFailed event.
+
+        Args:
+            hook: Which: ``"crm"``, for example.
+            reason: What it did, for people.
+            instead: What is done instead.
+        """
+        self.tell(lambda at: HookFailed(at, hook, reason, instead))
 
 
 class Router:
