@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from .port import Groups
 from .states import (
@@ -200,7 +200,7 @@ class Ledger:
         now = self._now
         held = Held(grant.id, grant.call, grant.queue, "ringing", now, now + ttl)
         state = self._swept(self._rows.member(grant.member))
-        self._put(grant.member, replace(state, held=(*state.held, held), last_rung=now))
+        self._put(grant.member, state, held=(*state.held, held), last_rung=now)
 
     def renew(self, grant: Grant, phase: LeasePhase, ttl: float) -> bool:
         """See `TeamStore.renew`."""
@@ -241,25 +241,26 @@ class Ledger:
         if mine is None:
             return
         others = tuple(held for held in state.held if held.id != grant.id)
-        state = replace(state, released=(*state.released, grant.id)[-REMEMBERED:])
+        if any(held.until <= now for held in others):
+            state = self._swept(replace(state, held=others))
+            others = state.held
+        changes: dict[str, Any] = {"released": (*state.released, grant.id)[-REMEMBERED:]}
         if usage.talked:
             if usage.wrap_up > 0 and mine.until > now:
                 wrapping = replace(mine, phase="wrap_up", id="", until=now + usage.wrap_up)
                 others = (*others, wrapping)
-            state = replace(state, last_call_ended=now)
+            changes["last_call_ended"] = now
             seconds = now - mine.since + usage.wrap_up
             handling = self._rows.handling(grant.queue)
             self._rows.put_handling(grant.queue, handling.and_one(seconds))
         if usage.answered is not None:
-            state = replace(state, missed=0 if usage.answered else state.missed + 1)
-        if (
-            usage.answered is False
-            and usage.autopause_after is not None
-            and state.missed >= usage.autopause_after
+            changes["missed"] = 0 if usage.answered else state.missed + 1
+        if usage.answered is False and (
+            usage.autopause_after is not None and changes["missed"] >= usage.autopause_after
         ):
             until = None if usage.autopause_for is None else now + usage.autopause_for
-            state = replace(state, pause=Pause(AUTOPAUSE, until), missed=0)
-        self._put(grant.member, self._swept(replace(state, held=others)))
+            changes |= {"pause": Pause(AUTOPAUSE, until), "missed": 0}
+        self._put(grant.member, state, held=others, **changes)
 
     def _swept(self, state: MemberState) -> MemberState:
         """Return it without what has expired."""
@@ -271,8 +272,10 @@ class Ledger:
             state = replace(state, last_call_ended=max(*ended, state.last_call_ended or 0.0))
         return replace(state, held=state.alive(self._now))
 
-    def _put(self, name: str, state: MemberState) -> None:
-        self._rows.put_member(name, replace(state, version=self._rows.next_version()))
+    def _put(self, name: str, state: MemberState, **changes: Any) -> None:
+        """Keep a state, with `changes`, as one that makes rankings stale."""
+        version = self._rows.next_version()
+        self._rows.put_member(name, replace(state, version=version, **changes))
 
     # -- the line --------------------------------------------------------------------------
 
@@ -331,8 +334,8 @@ class Ledger:
     def pause(self, member: str, reason: str, seconds: float | None) -> None:
         """See `TeamStore.pause`."""
         until = None if seconds is None else self._now + seconds
-        self._put(member, replace(self._rows.member(member), pause=Pause(reason, until)))
+        self._put(member, self._rows.member(member), pause=Pause(reason, until))
 
     def resume(self, member: str) -> None:
         """See `TeamStore.resume`."""
-        self._put(member, replace(self._rows.member(member), pause=None, missed=0))
+        self._put(member, self._rows.member(member), pause=None, missed=0)

@@ -33,8 +33,8 @@ class _Rows:
         self.waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def members(self, names: Collection[str]) -> Mapping[str, MemberState]:
-        known = self._members
-        return {name: known[name] for name in names if name in known}
+        states = map(self._members.get, names)
+        return {name: state for name, state in zip(names, states, strict=True) if state is not None}
 
     def member(self, name: str) -> MemberState:
         return self._members.get(name, IDLE)

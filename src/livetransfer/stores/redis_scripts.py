@@ -133,9 +133,11 @@ SNAPSHOT = Script(
     _TEAM,
     """
 local queue, names = ARGV[1], cjson.decode(ARGV[2])
-local waiting = {}
+local waiting, documents = {}, many(MEMBERS, names)
 for i, each in ipairs(line()) do waiting[i] = cjson.encode(each) end
-return {version(), now, many(MEMBERS, names), waiting,
+for i = 1, #names do documents[i] = documents[i] or '' end
+-- One line each: a client takes long to read an answer of many parts.
+return {version(), now, table.concat(documents, '\\n'), table.concat(waiting, '\\n'),
         redis.call('HGET', FACTS, 'cursor:' .. queue),
         redis.call('HGET', FACTS, 'handling:' .. queue)}
 """,

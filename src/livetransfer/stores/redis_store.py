@@ -175,10 +175,10 @@ class RedisStore:
             int(now) / 1e3,
             {
                 name: read_member(document)
-                for name, document in zip(names, documents, strict=True)
+                for name, document in zip(names, documents.split("\n"), strict=False)
                 if document
             },
-            tuple(_waiting(json.loads(each)) for each in waiting),
+            tuple(_waiting(json.loads(each)) for each in waiting.split("\n") if each),
             cursor if queue is not None else None,
             float(handling.split(" ")[0]) / 1e3 if handling and queue is not None else None,
         )
