@@ -166,10 +166,6 @@ class Ledger:
     ) -> Taken | Stale | None:
         """See `TeamStore.take`."""
         rows, now = self._rows, self._now
-        if version is not None and version != rows.version():
-            names = (name for group in groups for name in group)
-            if any(rows.member(name).version > version for name in names):
-                return Stale()
         own = self._own(ticket)
         ahead = [p.members for p in self._line() if p.call != ticket.call and p.order < own.order]
         free: list[str] = []
@@ -185,6 +181,8 @@ class Ledger:
                 break
         else:
             return None
+        if version is not None and any(rows.member(name).version > version for name in free):
+            return Stale()
         grants = tuple(
             Grant(name, lease, ticket.call, ticket.queue, capacities.get(name, 1), now)
             for name in free

@@ -90,8 +90,8 @@ class TeamStore(Counters, Protocol):
             version: That of the snapshot of the ranking; None takes by the ranking as it is.
 
         Returns:
-            Those taken; `Stale` where one of the ranking has changed since `version`; None where
-            nobody is free.
+            Those taken; `Stale` where one of those who would be has changed since `version`, so
+            that he may rank otherwise now; None where nobody is free.
         """
 
     async def renew(self, team: str, grant: Grant, phase: LeasePhase, ttl: float) -> bool:

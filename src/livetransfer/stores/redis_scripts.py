@@ -39,7 +39,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 _TEAM = (
     _CLOCK
     + """
-local MEMBERS, FACTS, PLACES, WANTS, VERSIONS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local MEMBERS, FACTS, PLACES, WANTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
 local function version()
   return tonumber(redis.call('HGET', FACTS, 'version') or '0')
@@ -64,7 +64,6 @@ end
 
 local function put(name, state)
   state.v = moved()
-  redis.call('HSET', VERSIONS, name, state.v)
   keep(name, state)
 end
 
@@ -147,12 +146,11 @@ TAKE = Script(
     _TEAM,
     """
 local ask = cjson.decode(ARGV[1])
-local names = {}
-for _, group in ipairs(ask.groups) do
-  for _, name in ipairs(group) do names[#names + 1] = name end
-end
 if ask.again then
-  local mine, since = {}, 0
+  local names, mine, since = {}, {}, 0
+  for _, group in ipairs(ask.groups) do
+    for _, name in ipairs(group) do names[#names + 1] = name end
+  end
   for _, document in ipairs(many(MEMBERS, names)) do
     if document and string.find(document, ask.lease, 1, true) then
       for _, name in ipairs(names) do
@@ -162,11 +160,6 @@ if ask.again then
       end
       if #mine > 0 then return {'taken', since, mine} end
     end
-  end
-end
-if ask.version and ask.version ~= version() then
-  for _, found in ipairs(many(VERSIONS, names)) do
-    if found and tonumber(found) > ask.version then return {'stale'} end
   end
 end
 local own, ahead = own_place(ask), {}
@@ -181,26 +174,28 @@ local function nobody_ahead(name)
   end
   return true
 end
-local taken = {}
+local taken, states = {}, {}
 for _, group in ipairs(ask.groups) do
-  local seen = {}
   for _, name in ipairs(group) do
-    if not seen[name] then
-      seen[name] = true
-      local state = member(name)
-      if is_free(state, ask.capacities[name] or 1) and nobody_ahead(name) then
+    if not states[name] then
+      states[name] = member(name)
+      if is_free(states[name], ask.capacities[name] or 1) and nobody_ahead(name) then
+        if ask.version and (states[name].v or 0) > ask.version then return {'stale'} end
         taken[#taken + 1] = name
-        sweep(state)
-        state.h[#state.h + 1] = {i = ask.lease, c = ask.call, q = ask.queue, p = 'ringing',
-                                 s = now, u = now + ask.ttl}
-        state.r = now
-        put(name, state)
       end
     end
   end
   if #taken > 0 then break end
 end
 if #taken == 0 then return {'nobody'} end
+for _, name in ipairs(taken) do
+  local state = states[name]
+  sweep(state)
+  state.h[#state.h + 1] = {i = ask.lease, c = ask.call, q = ask.queue, p = 'ringing',
+                           s = now, u = now + ask.ttl}
+  state.r = now
+  put(name, state)
+end
 redis.call('HSET', FACTS, 'cursor:' .. ask.queue, taken[1])
 if place(ask.call) then
   own.w, own.u = false, now + ask.ttl

@@ -158,7 +158,7 @@ class RedisStore:
 
     def _keys(self, team: str) -> list[str]:
         tag = f"{self._prefix}:{{{_tag(team)}}}"
-        return [f"{tag}:{part}" for part in ("members", "facts", "places", "wants", "versions")]
+        return [f"{tag}:{part}" for part in ("members", "facts", "places", "wants")]
 
     # -- leases ----------------------------------------------------------------------------
 

@@ -220,7 +220,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Stale:
-    """Nobody was taken: one of the members has changed since the snapshot. Look again."""
+    """Nobody was taken: who would be has changed since the snapshot. Look again."""
 
 
 @dataclass(frozen=True)

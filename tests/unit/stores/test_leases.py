@@ -116,29 +116,50 @@ async def test_a_name_may_be_any_text(rig: Rig, name: str) -> None:
 # -- versions ------------------------------------------------------------------------------
 
 
-async def test_a_ranking_whose_members_have_changed_is_stale(rig: Rig) -> None:
-    before = await rig.store.snapshot("team", NAMES)
-    await rig.other.pause("team", "carla")
+async def changes(rig: Rig, name: str) -> None:
+    """Have somebody take a call, and end it."""
+    (grant,) = await take(rig, name, call="another")
+    await rig.other.release("team", grant, Usage(talked=True))
 
-    found = await rig.store.take(
-        "team", caller(), [["anna"], ["carla"]], ttl=LONG, version=before.version
-    )
+
+async def test_who_has_changed_since_he_was_ranked_is_not_taken(rig: Rig) -> None:
+    before = await rig.store.snapshot("team", NAMES)
+    await changes(rig, "anna")
+    groups = [["anna"], ["carla"]]
+
+    found = await rig.store.take("team", caller(), groups, ttl=LONG, version=before.version)
     fresh = await rig.store.snapshot("team", NAMES)
-    again = await rig.store.take(
-        "team", caller(), [["anna"], ["carla"]], ttl=LONG, version=fresh.version
-    )
+    again = await rig.store.take("team", caller(), groups, ttl=LONG, version=fresh.version)
 
     assert found == Stale()
     assert isinstance(again, Taken)
 
 
-async def test_a_change_of_somebody_else_makes_nothing_stale(rig: Rig) -> None:
+async def test_of_a_group_nobody_may_have_changed(rig: Rig) -> None:
     before = await rig.store.snapshot("team", NAMES)
-    await rig.other.pause("team", "carla")
+    await changes(rig, "carla")
 
-    found = await rig.store.take("team", caller(), [["anna"]], ttl=LONG, version=before.version)
+    found = await rig.store.take(
+        "team", caller(), [["anna", "carla"]], ttl=LONG, version=before.version
+    )
+
+    assert found == Stale()
+    assert await alive(rig) == []
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_change_of_somebody_else_makes_nothing_stale(rig: Rig, busy: bool) -> None:
+    before = await rig.store.snapshot("team", NAMES)
+    await changes(rig, "carla")
+    if busy:
+        await take(rig, "ben", call="another")
+
+    found = await rig.store.take(
+        "team", caller(), [["ben"], ["anna"], ["carla"]], ttl=LONG, version=before.version
+    )
 
     assert isinstance(found, Taken)
+    assert [grant.member for grant in found.grants] == ["anna" if busy else "ben"]
 
 
 async def test_without_a_version_the_ranking_is_taken_as_it_is(rig: Rig) -> None:

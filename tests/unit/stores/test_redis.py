@@ -217,10 +217,10 @@ async def test_a_team_of_thousands_is_no_trouble(redis_url: str) -> None:
     names = [f"member-{i}" for i in range(9000)]
     snapshot = await store.snapshot("team", names)
     await store.pause("team", names[-1])
+    await store.pause("team", names[-2])
+    await store.resume("team", names[-2])
 
-    stale = await store.take(
-        "team", TICKET, [[name] for name in names], ttl=30, version=snapshot.version
-    )
+    stale = await store.take("team", TICKET, [names], ttl=30, version=snapshot.version)
     found = await store.take("team", TICKET, [names], ttl=30)
 
     assert stale == Stale()
