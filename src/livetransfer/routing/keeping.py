@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -10,6 +11,8 @@ from typing import Generic, TypeVar
 from livetransfer._tasks import keep
 
 __all__ = ["Keeping"]
+
+logger = logging.getLogger("livetransfer")
 
 T = TypeVar("T")
 
@@ -21,7 +24,7 @@ class Keeping(Generic[T]):
 
     Args:
         owner: What is renewed. It is not kept alive by this.
-        renew: Renews it; may not raise.
+        renew: Renews it. Where it raises, it is tried again in its turn.
         every: Seconds between two renewals.
     """
 
@@ -44,11 +47,16 @@ class Keeping(Generic[T]):
 
     async def _one(self) -> None:
         owner = self._owner()
-        if owner is not None:
+        if owner is None:
+            return
+        try:
             await self._renew(owner)
-            del owner
-            if not self._stopped:
-                self._wait()
+        except Exception:
+            # A store of somebody else's may raise what it likes; the next one may succeed.
+            logger.warning("a renewal failed; it is tried again", exc_info=True)
+        del owner
+        if not self._stopped:
+            self._wait()
 
     def stop(self) -> None:
         """Renew no more. A renewal under way goes on. Idempotent."""

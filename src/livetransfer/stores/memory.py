@@ -20,6 +20,9 @@ __all__ = ["MemoryStore"]
 
 logger = logging.getLogger("livetransfer")
 
+MANY = 10_000
+"""Keys that are counted at which those whose time is over are looked for."""
+
 
 class _Rows:
     """The rows of one team."""
@@ -218,15 +221,28 @@ class MemoryStore:
         self._look_around()
         now = self._now()
         with self._lock:
+            if len(self._counts) > MANY:
+                for key in list(self._counts):
+                    self._live(key, now)
             for count in counts:
-                entries = self._counts.setdefault(count.key, {})
-                for name in [name for name, (_, until) in entries.items() if until <= now]:
-                    del entries[name]
+                entries = self._live(count.key, now)
                 if sum(amount for amount, _ in entries.values()) + count.amount > count.limit:
                     return count
             for count in counts:
-                self._counts[count.key][entry] = (count.amount, now + count.seconds)
+                self._counts.setdefault(count.key, {})[entry] = (
+                    count.amount,
+                    now + count.seconds,
+                )
         return None
+
+    def _live(self, key: str, now: float) -> dict[str, tuple[float, float]]:
+        """Return what counts under `key` now; the rest is forgotten."""
+        entries = self._counts.get(key, {})
+        for name in [name for name, (_, until) in entries.items() if until <= now]:
+            del entries[name]
+        if not entries:
+            self._counts.pop(key, None)
+        return entries
 
     async def amend(self, entry: str, key: str, amount: float) -> None:
         """See `Counters.amend`."""

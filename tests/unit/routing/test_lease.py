@@ -197,6 +197,24 @@ async def test_a_store_that_is_lost_for_a_while_is_not_noticed() -> None:
         await lease.release(TransferStatus.BRIDGED, talked=True)
 
 
+async def test_a_store_that_raises_what_it_likes_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store()
+
+    def raises() -> None:
+        raise ValueError("a store of somebody else's")
+
+    async with virtual_time():
+        lease = await lease_of(store)
+        monkeypatch.setattr(store, "_see", raises)
+        await asyncio.sleep(25)
+        monkeypatch.undo()
+        await asyncio.sleep(60)
+        assert await store.doing() == ["ringing"]
+        await lease.release(TransferStatus.NO_ANSWER)
+
+
 async def test_a_lease_that_others_have_is_lost_and_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

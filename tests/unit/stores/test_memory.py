@@ -75,3 +75,13 @@ async def test_news_reach_another_thread() -> None:
     await asyncio.sleep(0.05)
     await asyncio.to_thread(pauses)
     await asyncio.wait_for(news, 2)
+
+
+async def test_what_is_over_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY", 10)
+    now = 0.0
+    store = MemoryStore(clock=lambda: now)
+    for now in range(100):
+        await store.count(f"{now}", [Count(f"caller {now}", 1, 1, 5)])
+
+    assert len(store._counts) <= 12
