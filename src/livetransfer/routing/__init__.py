@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from .hours import Hours
+from .member import Member
 from .offer import Lease, Offer, Place, Wait
 from .opening import Kind, Opening
+from .queue import Queue
 from .router import Router, RouteRequest, Target
+from .strategies import STRATEGIES, MemberState, Strategy
 
-__all__ = ["Kind", "Lease", "Offer", "Opening", "Place", "RouteRequest", "Router", "Target", "Wait"]
+__all__ = [
+    "STRATEGIES",
+    "Hours",
+    "Kind",
+    "Lease",
+    "Member",
+    "MemberState",
+    "Offer",
+    "Opening",
+    "Place",
+    "Queue",
+    "RouteRequest",
+    "Router",
+    "Strategy",
+    "Target",
+    "Wait",
+]

@@ -1,0 +1,228 @@
+"""Strategies: in which order the members of a queue are rung, and who of them together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from livetransfer.errors import ConfigurationError
+
+from .router import RouteRequest
+
+__all__ = [
+    "STRATEGIES",
+    "BestSkill",
+    "FewestCalls",
+    "LeastRecent",
+    "Linear",
+    "LongestIdle",
+    "MemberState",
+    "RandomOrder",
+    "Ranking",
+    "RingAll",
+    "RoundRobin",
+    "Strategy",
+    "StrategyLike",
+    "WeightedRandom",
+    "strategy_of",
+]
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A member of a queue, as a strategy sees him. Moments are seconds of the store's clock.
+
+    Attributes:
+        name: The member's name.
+        place: His place in the queue, from 0, in the order in which it names its members.
+        available: Whether he can be rung now. Those who cannot are passed over, wherever they
+            are ranked.
+        skills: His skills and their levels.
+        priority: His tier.
+        weight: His weight.
+        calls: Calls that he has now.
+        answered: Calls that he has taken so far.
+        rung_at: When he was rung last for this queue; None for never.
+        answered_at: When he took his last call; None for never.
+        free_since: When he became free; None where he has not had a call.
+    """
+
+    name: str
+    place: int = 0
+    available: bool = True
+    skills: Mapping[str, int] = field(default_factory=dict, hash=False)
+    priority: int = 0
+    weight: float = 1.0
+    calls: int = 0
+    answered: int = 0
+    rung_at: float | None = None
+    answered_at: float | None = None
+    free_since: float | None = None
+
+
+Ranking = Sequence[Sequence[MemberState | str]]
+"""Groups in their order, members or their names; those of one group ring together."""
+
+
+class Strategy:
+    """An order of ringing; override `rank`. It holds nothing of a call and is quick."""
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return who rings first, then, and so on; who is left out is not rung.
+
+        Args:
+            members: The members of one tier of the queue, in its order; all can do what the call
+                needs and are on shift.
+            request: What is known of the call; `skills` are those that the queue asks for too.
+        """
+        raise NotImplementedError
+
+
+StrategyLike = Union[str, Strategy, Callable[[Sequence[MemberState], RouteRequest], Ranking]]
+"""A strategy's name, an object, or a plain function that ranks."""
+
+_NEVER = float("-inf")
+
+
+class RingAll(Strategy):
+    """``ring_all``: all ring together."""
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return one group of all."""
+        return [list(members)] if members else []
+
+
+class Sorted(Strategy):
+    """One after the other, by a key; those of the same key in the order of the queue."""
+
+    def key(self, member: MemberState, request: RouteRequest) -> Any:
+        """Return what they are sorted by; the lowest rings first."""
+        raise NotImplementedError
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return each in a group of his own, the lowest key first."""
+        return [[one] for one in sorted(members, key=lambda one: self.key(one, request))]
+
+
+class Linear(Strategy):
+    """``linear``: in the order of the queue, always from its beginning."""
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return each in a group of his own, as they are."""
+        return [[one] for one in members]
+
+
+class RoundRobin(Strategy):
+    """``round_robin``: in the order of the queue, beginning after the one who was rung last."""
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return each in a group of his own; the one rung last comes last."""
+        rung = [i for i, one in enumerate(members) if one.rung_at is not None]
+        if not rung:
+            return [[one] for one in members]
+        last = max(rung, key=lambda i: (members[i].rung_at, i))
+        return [[one] for one in (*members[last + 1 :], *members[: last + 1])]
+
+
+class LeastRecent(Sorted):
+    """``least_recent``: whose last call was taken longest ago."""
+
+    def key(self, member: MemberState, request: RouteRequest) -> float:
+        """Return when he took his last call."""
+        return _NEVER if member.answered_at is None else member.answered_at
+
+
+class FewestCalls(Sorted):
+    """``fewest_calls``: who has taken the fewest calls."""
+
+    def key(self, member: MemberState, request: RouteRequest) -> int:
+        """Return how many he has taken."""
+        return member.answered
+
+
+class LongestIdle(Sorted):
+    """``longest_idle``: who has been free for longest; of several calls at once, fewest first."""
+
+    def key(self, member: MemberState, request: RouteRequest) -> tuple[int, float]:
+        """Return his calls now, and since when he has been free."""
+        return member.calls, _NEVER if member.free_since is None else member.free_since
+
+
+class BestSkill(Sorted):
+    """``best_skill``: who is best at what the call needs, all its skills' levels together."""
+
+    def key(self, member: MemberState, request: RouteRequest) -> tuple[int, float]:
+        """Return the levels' sum, negative, and since when he has been free."""
+        levels = sum(member.skills.get(skill, 0) for skill in request.skills)
+        return -levels, _NEVER if member.free_since is None else member.free_since
+
+
+class RandomOrder(Strategy):
+    """``random``: any order, each as likely.
+
+    Args:
+        seed: Makes the orders the same at each start.
+    """
+
+    def __init__(self, seed: int | str | None = None) -> None:
+        self._random = random.Random(seed)
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return each in a group of his own, in any order."""
+        return [[one] for one in self._random.sample(list(members), len(members))]
+
+
+class WeightedRandom(RandomOrder):
+    """``weighted_random``: any order; each is first as often as his weight says.
+
+    Args:
+        seed: Makes the orders the same at each start.
+    """
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        """Return each in a group of his own, drawn one after the other by their weights."""
+        # The keys of Efraimidis and Spirakis (2006): the smallest of exponential waits is first
+        # as often as its weight says, and so are those after it.
+        drawn = [(self._random.expovariate(one.weight), one.place, one) for one in members]
+        return [[one] for _, _, one in sorted(drawn, key=lambda d: d[:2])]
+
+
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    "ring_all": RingAll,
+    "linear": Linear,
+    "round_robin": RoundRobin,
+    "least_recent": LeastRecent,
+    "fewest_calls": FewestCalls,
+    "longest_idle": LongestIdle,
+    "random": RandomOrder,
+    "weighted_random": WeightedRandom,
+    "best_skill": BestSkill,
+}
+"""The strategies that have a name."""
+
+
+class _Function(Strategy):
+    def __init__(self, function: Callable[[Sequence[MemberState], RouteRequest], Ranking]) -> None:
+        self._function = function
+
+    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+        return self._function(members, request)
+
+
+def strategy_of(field: str, given: StrategyLike) -> Strategy:
+    """Return the strategy that is meant.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(given, Strategy):
+        return given
+    if isinstance(given, str) and given in STRATEGIES:
+        return STRATEGIES[given]()
+    if callable(given) and not isinstance(given, type):
+        return _Function(given)
+    raise ConfigurationError(
+        field, given, f"use one of {sorted(STRATEGIES)}, a Strategy, or a function that ranks"
+    )
