@@ -8,15 +8,15 @@ from .offer import Lease, Offer, Place, Wait
 from .opening import Kind, Opening
 from .queue import Queue
 from .router import Router, RouteRequest, Target
-from .strategies import STRATEGIES, MemberState, Strategy
+from .strategies import STRATEGIES, Candidate, Strategy
 
 __all__ = [
     "STRATEGIES",
+    "Candidate",
     "Hours",
     "Kind",
     "Lease",
     "Member",
-    "MemberState",
     "Offer",
     "Opening",
     "Place",

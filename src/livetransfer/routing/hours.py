@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 from dataclasses import dataclass, field
@@ -68,13 +69,13 @@ class Hours:
 
     def _parsed(self, opening: str) -> OpeningHours:
         try:
-            import opening_hours
+            opening_hours: Any = importlib.import_module("opening_hours")
         except ImportError as error:
             raise ConfigurationError(
                 "hours", opening, "run pip install 'livetransfer[hours]'"
             ) from error
         try:
-            return opening_hours.OpeningHours(
+            read: OpeningHours = opening_hours.OpeningHours(
                 opening, timezone=self._zone, country=self.country, auto_country=False
             )
         except opening_hours.UnknownCountryError:
@@ -91,6 +92,7 @@ class Hours:
             ) from None
         except TypeError as error:
             raise ConfigurationError("hours.country", self.country, "give two letters") from error
+        return read
 
     def _check_overlap(self) -> None:
         for spans in _SPANS.finditer(self.opening):

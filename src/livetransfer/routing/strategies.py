@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 from livetransfer.errors import ConfigurationError
 
@@ -14,11 +14,11 @@ from .router import RouteRequest
 __all__ = [
     "STRATEGIES",
     "BestSkill",
+    "Candidate",
     "FewestCalls",
     "LeastRecent",
     "Linear",
     "LongestIdle",
-    "MemberState",
     "RandomOrder",
     "Ranking",
     "RingAll",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class MemberState:
+class Candidate:
     """A member of a queue, as a strategy sees him. Moments are seconds of the store's clock.
 
     Attributes:
@@ -42,11 +42,12 @@ class MemberState:
         skills: His skills and their levels.
         priority: His tier.
         weight: His weight.
-        calls: Calls that he has now.
-        answered: Calls that he has taken so far.
-        rung_at: When he was rung last for this queue; None for never.
-        answered_at: When he took his last call; None for never.
-        free_since: When he became free; None where he has not had a call.
+        calls: Calls that he has now, wrap-up included.
+        taken: Calls that he has taken so far, of any queue.
+        rung_at: When his phone last began to ring; None for never.
+        free_since: When the last call ended in which he talked; None for never.
+        last: Whether he was rung last for this queue; where that one is not here, whoever comes
+            before him in the queue.
     """
 
     name: str
@@ -56,20 +57,20 @@ class MemberState:
     priority: int = 0
     weight: float = 1.0
     calls: int = 0
-    answered: int = 0
+    taken: int = 0
     rung_at: float | None = None
-    answered_at: float | None = None
     free_since: float | None = None
+    last: bool = False
 
 
-Ranking = Sequence[Sequence[MemberState | str]]
+Ranking = Sequence[Sequence[Candidate | str]]
 """Groups in their order, members or their names; those of one group ring together."""
 
 
 class Strategy:
     """An order of ringing; override `rank`. It holds nothing of a call and is quick."""
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return who rings first, then, and so on; who is left out is not rung.
 
         Args:
@@ -80,7 +81,7 @@ class Strategy:
         raise NotImplementedError
 
 
-StrategyLike = Union[str, Strategy, Callable[[Sequence[MemberState], RouteRequest], Ranking]]
+StrategyLike = str | Strategy | Callable[[Sequence[Candidate], RouteRequest], Ranking]
 """A strategy's name, an object, or a plain function that ranks."""
 
 _NEVER = float("-inf")
@@ -89,7 +90,7 @@ _NEVER = float("-inf")
 class RingAll(Strategy):
     """``ring_all``: all ring together."""
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return one group of all."""
         return [list(members)] if members else []
 
@@ -97,11 +98,11 @@ class RingAll(Strategy):
 class Sorted(Strategy):
     """One after the other, by a key; those of the same key in the order of the queue."""
 
-    def key(self, member: MemberState, request: RouteRequest) -> Any:
+    def key(self, member: Candidate, request: RouteRequest) -> Any:
         """Return what they are sorted by; the lowest rings first."""
         raise NotImplementedError
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own, the lowest key first."""
         return [[one] for one in sorted(members, key=lambda one: self.key(one, request))]
 
@@ -109,7 +110,7 @@ class Sorted(Strategy):
 class Linear(Strategy):
     """``linear``: in the order of the queue, always from its beginning."""
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own, as they are."""
         return [[one] for one in members]
 
@@ -117,35 +118,32 @@ class Linear(Strategy):
 class RoundRobin(Strategy):
     """``round_robin``: in the order of the queue, beginning after the one who was rung last."""
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own; the one rung last comes last."""
-        rung = [i for i, one in enumerate(members) if one.rung_at is not None]
-        if not rung:
-            return [[one] for one in members]
-        last = max(rung, key=lambda i: (members[i].rung_at, i))
+        last = next((i for i, one in enumerate(members) if one.last), len(members) - 1)
         return [[one] for one in (*members[last + 1 :], *members[: last + 1])]
 
 
 class LeastRecent(Sorted):
-    """``least_recent``: whose last call was taken longest ago."""
+    """``least_recent``: whose phone rang longest ago, answered or not."""
 
-    def key(self, member: MemberState, request: RouteRequest) -> float:
-        """Return when he took his last call."""
-        return _NEVER if member.answered_at is None else member.answered_at
+    def key(self, member: Candidate, request: RouteRequest) -> float:
+        """Return when his phone last began to ring."""
+        return _NEVER if member.rung_at is None else member.rung_at
 
 
 class FewestCalls(Sorted):
     """``fewest_calls``: who has taken the fewest calls."""
 
-    def key(self, member: MemberState, request: RouteRequest) -> int:
+    def key(self, member: Candidate, request: RouteRequest) -> int:
         """Return how many he has taken."""
-        return member.answered
+        return member.taken
 
 
 class LongestIdle(Sorted):
-    """``longest_idle``: who has been free for longest; of several calls at once, fewest first."""
+    """``longest_idle``: who has had no call for longest; first those who have none now."""
 
-    def key(self, member: MemberState, request: RouteRequest) -> tuple[int, float]:
+    def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return his calls now, and since when he has been free."""
         return member.calls, _NEVER if member.free_since is None else member.free_since
 
@@ -153,7 +151,7 @@ class LongestIdle(Sorted):
 class BestSkill(Sorted):
     """``best_skill``: who is best at what the call needs, all its skills' levels together."""
 
-    def key(self, member: MemberState, request: RouteRequest) -> tuple[int, float]:
+    def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return the levels' sum, negative, and since when he has been free."""
         levels = sum(member.skills.get(skill, 0) for skill in request.skills)
         return -levels, _NEVER if member.free_since is None else member.free_since
@@ -169,7 +167,7 @@ class RandomOrder(Strategy):
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own, in any order."""
         return [[one] for one in self._random.sample(list(members), len(members))]
 
@@ -181,7 +179,7 @@ class WeightedRandom(RandomOrder):
         seed: Makes the orders the same at each start.
     """
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own, drawn one after the other by their weights."""
         # The keys of Efraimidis and Spirakis (2006): the smallest of exponential waits is first
         # as often as its weight says, and so are those after it.
@@ -204,10 +202,10 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
 
 
 class _Function(Strategy):
-    def __init__(self, function: Callable[[Sequence[MemberState], RouteRequest], Ranking]) -> None:
+    def __init__(self, function: Callable[[Sequence[Candidate], RouteRequest], Ranking]) -> None:
         self._function = function
 
-    def rank(self, members: Sequence[MemberState], request: RouteRequest) -> Ranking:
+    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         return self._function(members, request)
 
 

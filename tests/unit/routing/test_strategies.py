@@ -5,33 +5,32 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from livetransfer import ConfigurationError, RouteRequest
-from livetransfer.routing import STRATEGIES, MemberState
+from livetransfer.routing import STRATEGIES, Candidate
 from livetransfer.routing.strategies import RandomOrder, WeightedRandom, strategy_of
 
 SKILLS = ("billing", "es")
 MOMENTS = st.none() | st.integers(0, 20).map(float)
 STATES = st.builds(
-    MemberState,
+    Candidate,
     name=st.just(""),
     available=st.booleans(),
     skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(1, 9)),
     weight=st.floats(0.1, 10),
     calls=st.integers(0, 3),
-    answered=st.integers(0, 5),
+    taken=st.integers(0, 5),
     rung_at=MOMENTS,
-    answered_at=MOMENTS,
     free_since=MOMENTS,
 )
 QUEUES = st.lists(STATES, max_size=12).map(
     lambda states: [
-        MemberState(**{**vars(state), "name": f"m{i}", "place": i})
-        for i, state in enumerate(states)
+        Candidate(**{**vars(state), "name": f"m{i}", "place": i}) for i, state in enumerate(states)
     ]
 )
 REQUESTS = st.builds(
@@ -39,14 +38,12 @@ REQUESTS = st.builds(
 )
 
 
-def ranked(
-    name: str, members: Sequence[MemberState], request: RouteRequest
-) -> list[list[MemberState]]:
+def ranked(name: str, members: Sequence[Candidate], request: RouteRequest) -> list[list[Candidate]]:
     found = strategy_of("strategy", name).rank(members, request)
-    return [[one for one in group if isinstance(one, MemberState)] for group in found]
+    return [[one for one in group if isinstance(one, Candidate)] for group in found]
 
 
-def one_by_one(name: str, members: list[MemberState], request: RouteRequest) -> list[MemberState]:
+def one_by_one(name: str, members: list[Candidate], request: RouteRequest) -> list[Candidate]:
     groups = ranked(name, members, request)
     assert all(len(group) == 1 for group in groups)
     return [group[0] for group in groups]
@@ -55,7 +52,7 @@ def one_by_one(name: str, members: list[MemberState], request: RouteRequest) -> 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 @given(members=QUEUES, request=REQUESTS)
 def test_everybody_once_and_nothing_is_changed(
-    name: str, members: list[MemberState], request: RouteRequest
+    name: str, members: list[Candidate], request: RouteRequest
 ) -> None:
     before = list(members)
     groups = ranked(name, members, request)
@@ -66,24 +63,24 @@ def test_everybody_once_and_nothing_is_changed(
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_ring_all(members: list[MemberState], request: RouteRequest) -> None:
+def test_ring_all(members: list[Candidate], request: RouteRequest) -> None:
     assert ranked("ring_all", members, request) == ([members] if members else [])
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_linear(members: list[MemberState], request: RouteRequest) -> None:
+def test_linear(members: list[Candidate], request: RouteRequest) -> None:
     assert one_by_one("linear", members, request) == members
 
 
-@given(members=QUEUES, request=REQUESTS)
-def test_round_robin(members: list[MemberState], request: RouteRequest) -> None:
+@given(members=QUEUES, request=REQUESTS, last=st.none() | st.integers(0, 11))
+def test_round_robin(members: list[Candidate], request: RouteRequest, last: int | None) -> None:
+    members = [replace(one, last=one.place == last) for one in members]
     order = one_by_one("round_robin", members, request)
-    rung = [one.rung_at for one in members if one.rung_at is not None]
     # It is the queue, turned; and who was rung last comes last.
     at = 0 if not order else members.index(order[0])
     assert order == members[at:] + members[:at]
-    if rung:
-        assert order[-1].rung_at == max(rung)
+    if last is not None and last < len(members):
+        assert order[-1].last
     else:
         assert at == 0
 
@@ -93,22 +90,22 @@ def never_first(moment: float | None) -> float:
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_least_recent(members: list[MemberState], request: RouteRequest) -> None:
+def test_least_recent(members: list[Candidate], request: RouteRequest) -> None:
     order = one_by_one("least_recent", members, request)
     for one, after in itertools.pairwise(order):
-        first, second = never_first(one.answered_at), never_first(after.answered_at)
+        first, second = never_first(one.rung_at), never_first(after.rung_at)
         assert first < second or (first == second and one.place < after.place)
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_fewest_calls(members: list[MemberState], request: RouteRequest) -> None:
+def test_fewest_calls(members: list[Candidate], request: RouteRequest) -> None:
     order = one_by_one("fewest_calls", members, request)
     for one, after in itertools.pairwise(order):
-        assert (one.answered, one.place) < (after.answered, after.place)
+        assert (one.taken, one.place) < (after.taken, after.place)
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_longest_idle(members: list[MemberState], request: RouteRequest) -> None:
+def test_longest_idle(members: list[Candidate], request: RouteRequest) -> None:
     order = one_by_one("longest_idle", members, request)
     for one, after in itertools.pairwise(order):
         first = (one.calls, never_first(one.free_since), one.place)
@@ -116,8 +113,8 @@ def test_longest_idle(members: list[MemberState], request: RouteRequest) -> None
 
 
 @given(members=QUEUES, request=REQUESTS)
-def test_best_skill(members: list[MemberState], request: RouteRequest) -> None:
-    def level(one: MemberState) -> int:
+def test_best_skill(members: list[Candidate], request: RouteRequest) -> None:
+    def level(one: Candidate) -> int:
         return sum(one.skills.get(skill, 0) for skill in request.skills)
 
     order = one_by_one("best_skill", members, request)
@@ -129,11 +126,11 @@ def test_best_skill(members: list[MemberState], request: RouteRequest) -> None:
 
 
 def first_ones(strategy: RandomOrder, weights: Sequence[float], times: int) -> Counter[str]:
-    members = [MemberState(f"m{i}", i, weight=weight) for i, weight in enumerate(weights)]
+    members = [Candidate(f"m{i}", i, weight=weight) for i, weight in enumerate(weights)]
     found: Counter[str] = Counter()
     for _ in range(times):
         first = strategy.rank(members, RouteRequest())[0][0]
-        assert isinstance(first, MemberState)
+        assert isinstance(first, Candidate)
         found[first.name] += 1
     return found
 
@@ -149,14 +146,14 @@ def test_random_is_fair_and_weighted_random_as_its_weights_say() -> None:
 
 @pytest.mark.parametrize("kind", [RandomOrder, WeightedRandom])
 def test_a_seed_makes_it_the_same_again(kind: type[RandomOrder]) -> None:
-    members = [MemberState(f"m{i}", i) for i in range(8)]
+    members = [Candidate(f"m{i}", i) for i in range(8)]
     one, other = kind(seed="x"), kind(seed="x")
     for _ in range(5):
         assert one.rank(members, RouteRequest()) == other.rank(members, RouteRequest())
 
 
 def test_a_function_will_do_and_other_things_will_not() -> None:
-    members = [MemberState("a", 0), MemberState("b", 1)]
+    members = [Candidate("a", 0), Candidate("b", 1)]
     backwards = strategy_of("strategy", lambda members, request: [[m] for m in members[::-1]])
     assert backwards.rank(members, RouteRequest()) == [[members[1]], [members[0]]]
     for bad in ("fastest", 3, None, RandomOrder):
