@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
@@ -62,7 +63,11 @@ class Asking:
         if not isinstance(targets, Router):
             return ListCourse(self._checked(targets), self._ring, self._ring_next_after)
         if type(targets).offer is not Router.offer:
-            return Routed(lambda attempts: self._offer(targets, request(), attempts))
+            return Routed(
+                lambda attempts, retry: self._offer(
+                    targets, replace(request(), retry=retry), attempts
+                )
+            )
         if type(targets).resolve is Router.resolve:
             found = several(targets.resolve(request()))
             return ListCourse(self._checked(found), self._ring, self._ring_next_after)
@@ -92,9 +97,7 @@ class Asking:
         if not isinstance(found, Offer):
             raise CodeFailed("router", f"offered a {type(found).__name__}, not an Offer")
         destinations = self._checked_late(lambda: found.destinations)
-        return Offer(
-            destinations, found.ring_timeout, found.ring_next_after, found.leases, found.queue
-        )
+        return replace(found, destinations=destinations)
 
     async def _ask(self, code: Callable[[], object | Awaitable[object]]) -> object:
         return await ask("router", code, self._limit, passes=(UnknownDestinationError,))

@@ -71,6 +71,7 @@ class LiveAttempt:
         """
         lease = self.offer.leases[index] if self.offer.leases else None
         human = self._made(self.offer.destinations[index], Account(lease))
+        human.briefed = not self.offer.methods or self.offer.methods[index] != "cold"
         self._ahead[index] = human
         return human
 
@@ -97,6 +98,7 @@ class LiveAttempt:
         """Return a leg in the place of one that is over and has not rung: it is dialled anew."""
         self._is_over(human, over)
         fresh = self._made(destination, human.account.handed_on())
+        fresh.briefed = human.briefed
         self.legs[self.legs.index(human)] = fresh
         self._close_in_background(human)
         return fresh

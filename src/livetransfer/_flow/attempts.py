@@ -217,7 +217,6 @@ class Attempts:
                     call.emit(WaitingInQueue(call.at, found.queue, found.position, found.estimate))
                 wait = found
                 await self._wait(found, left_at - call.at)
-                again = True
         finally:
             call.patience.called()
             if wait is not None:

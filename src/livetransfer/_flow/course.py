@@ -146,12 +146,14 @@ class Routed:
     """What a router offers, asked before each attempt.
 
     Args:
-        ask: Asks it, with the attempts so far.
+        ask: Asks it, with the attempts so far, and whether the last ones are to be tried again.
     """
 
     remaining = 1
 
-    def __init__(self, ask: Callable[[Sequence[Attempt]], Awaitable[Offer | Wait | None]]) -> None:
+    def __init__(
+        self, ask: Callable[[Sequence[Attempt], bool], Awaitable[Offer | Wait | None]]
+    ) -> None:
         self._ask = ask
 
     @property
@@ -165,8 +167,8 @@ class Routed:
 
     async def next(self, attempts: Sequence[Attempt]) -> Offer | Wait | None:
         """Ask the router."""
-        return await self._ask(attempts)
+        return await self._ask(attempts, False)
 
     async def again(self, attempts: Sequence[Attempt]) -> Offer | Wait | None:
         """Ask the router again."""
-        return await self._ask(attempts)
+        return await self._ask(attempts, True)

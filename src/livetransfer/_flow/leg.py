@@ -56,6 +56,7 @@ class HumanLeg:
         reached: Whether the leg can be talked to.
         joined: Whether it has been joined with the caller.
         answered_by: What has answered, as far as it is known.
+        briefed: Whether a warm transfer briefs the human.
         over: What became of it, once it is over without a bridge.
     """
 
@@ -74,6 +75,7 @@ class HumanLeg:
     reached: bool = False
     joined: bool = False
     answered_by: AnswerClass | None = None
+    briefed: bool = True
     over: AttemptOver | None = None
     _overdue: asyncio.TimerHandle | None = None
     _closing: asyncio.Task[None] | None = None

@@ -278,6 +278,10 @@ class Transfer:
             priority=self._priority,
             call=call.control.name,
             waited=call.patience.seconds_on_hold,
+            kind=self._kind,
+            tell=lambda hook, reason, instead: call.emit(
+                HookFailed(call.at, hook, reason, instead)
+            ),
         )
 
     async def _announced(self, call: Call) -> None:

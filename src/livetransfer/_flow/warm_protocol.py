@@ -113,6 +113,8 @@ class WarmProtocol:
         together = len(offer.destinations) if offer.ring_next_after == 0 else 1
         for index in range(together):
             human = attempt.leg_ahead(index)
+            if not human.briefed:
+                continue
             with contextlib.suppress(AttemptOver):  # told, and tried again, when it is dialled
                 self._ahead[human] = self._line(attempt, human)
 
@@ -135,6 +137,12 @@ class WarmProtocol:
 
     async def _phone(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         """Dial and brief one human; return when he has accepted."""
+        if not human.briefed:
+            await self._screen_pop.ready(attempt, human.destination, human)
+            await dial(attempt, human)
+            if not attempt.call.on_hold or self._held is not None:
+                self._hold_the_caller(attempt)
+            return
         ahead = self._ahead.pop(human, None)
         line, ready = self._line(attempt, human) if ahead is None else ahead
         await self._screen_pop.ready(attempt, human.destination, human)
@@ -206,11 +214,7 @@ class WarmProtocol:
             return line, ready
         if call.on_hold and self._held is None:
             return line, ready
-        if self._held is None:
-            call.holding()
-            self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
-            held = self._held
-            attempt.teardown.push("hold", lambda: _cancelled(held))
+        self._hold_the_caller(attempt)
         conversation = self._conversation_so_far()
         try:
             renewed = await line.agent.renew(conversation)
@@ -224,6 +228,15 @@ class WarmProtocol:
             self._summary, self._about = renewed, transcript(conversation)
             renewed.add_done_callback(call.tell_summary)
         return line, ready
+
+    def _hold_the_caller(self, attempt: LiveAttempt) -> None:
+        """Begin to put a caller on hold who has been talking with the AI. Idempotent."""
+        if self._held is None:
+            call = attempt.call
+            call.holding()
+            self._held = keep(asyncio.create_task(call.hold_when_quiet(), name="livetransfer-hold"))
+            held = self._held
+            attempt.teardown.push("hold", lambda: _cancelled(held))
 
     def _conversation_so_far(self) -> ChatContext:
         """Return what caller and AI have said, as a briefing may know it."""

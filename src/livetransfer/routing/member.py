@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from livetransfer._checks import check_choice, check_count, check_seconds
 from livetransfer._frozen import Frozen
@@ -12,12 +11,10 @@ from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
 from .hours import Hours
+from .offer import Manner
 from .router import check_skills
 
-__all__ = ["Manner", "Member", "check_name", "named_skills"]
-
-Manner = Literal["warm", "cold"]
-"""Whether somebody is briefed before he is joined with the caller."""
+__all__ = ["Member", "check_name", "named_skills"]
 
 LONGEST_WRAP_UP = 3600.0
 

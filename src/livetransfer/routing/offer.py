@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from livetransfer._checks import check_seconds
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 from livetransfer.status import TransferStatus
 
-__all__ = ["Lease", "Offer", "Place", "Wait"]
+__all__ = ["Lease", "Manner", "Offer", "Place", "Wait"]
+
+Manner = Literal["warm", "cold"]
+"""Whether somebody is briefed before he is joined with the caller."""
 
 
 @runtime_checkable
@@ -67,9 +70,11 @@ class Offer:
         leases: Empty, or one for each of `destinations`, in the same order; None in it for one
             that needs none.
         queue: The queue that the offer is made for.
+        methods: Empty, or one for each of `destinations`: ``"cold"`` for one who is not briefed
+            by a warm transfer, but joined with the caller as soon as he answers.
 
     Raises:
-        ConfigurationError: There is nobody to ring, or the leases are not one for each.
+        ConfigurationError: There is nobody to ring, or the leases or methods are not one for each.
     """
 
     destinations: tuple[Destination, ...]
@@ -77,14 +82,18 @@ class Offer:
     ring_next_after: float = 0.0
     leases: tuple[Lease | None, ...] = field(default=(), compare=False)
     queue: str | None = None
+    methods: tuple[Manner | None, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "destinations", tuple(self.destinations))
         object.__setattr__(self, "leases", tuple(self.leases))
+        object.__setattr__(self, "methods", tuple(self.methods))
         if not self.destinations:
             raise ConfigurationError("destinations", (), "an offer names somebody; None is nobody")
         if self.leases and len(self.leases) != len(self.destinations):
             raise ConfigurationError("leases", self.leases, "give one for each destination")
+        if self.methods and len(self.methods) != len(self.destinations):
+            raise ConfigurationError("methods", self.methods, "give one for each destination")
         if self.ring_timeout is not None:
             check_seconds("ring_timeout", self.ring_timeout, 1, 600)
         check_seconds("ring_next_after", self.ring_next_after, 0, 600)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from livetransfer._checks import check_count
 from livetransfer.destination import Destination
@@ -19,6 +19,10 @@ __all__ = ["RouteRequest", "Router", "Target", "check_skills", "several", "valid
 
 Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
+
+
+def _untold(hook: str, reason: str, instead: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class RouteRequest:
         priority: The caller's priority: a higher one is served first.
         waited: Seconds since the caller was put on hold.
         call: What names the call over all of its transfers, on any worker: the room's name.
+        kind: How the call is transferred.
+        retry: Whether the fallback said that the last ones are to be tried again.
+        tell: Tells a failure of code or of a store that the router has called as a
+            [`HookFailed`][livetransfer.HookFailed] event: what failed, why, and what was done
+            instead.
     """
 
     department: str | None = None
@@ -46,6 +55,9 @@ class RouteRequest:
     priority: int = 0
     waited: float = 0.0
     call: str | None = None
+    kind: Literal["warm", "cold"] = "warm"
+    retry: bool = False
+    tell: Callable[[str, str, str], None] = field(default=_untold, repr=False, compare=False)
 
 
 class Router:
