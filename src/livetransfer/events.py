@@ -44,6 +44,7 @@ __all__ = [
     "PhoneJoined",
     "PhoneRang",
     "Said",
+    "StoreChanged",
     "SummaryWritten",
     "TransferEnded",
     "TransferEvent",
@@ -231,6 +232,20 @@ class WaitingInQueue:
 
 
 @dataclass(frozen=True)
+class StoreChanged:
+    """The store through which a team's workers share who is taken was lost, or is back.
+
+    Attributes:
+        available: Whether it answers.
+        reason: Why not, for people; or what is used in its place.
+    """
+
+    at: float
+    available: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class HookFailed:
     """Code of the application that the transfer has called failed; the transfer goes on.
 
@@ -304,6 +319,7 @@ TransferEvent = (
     | AttemptEnded
     | DestinationRefused
     | HoldMusicProblem
+    | StoreChanged
     | HookFailed
     | TransferEnded
     | CallEnded

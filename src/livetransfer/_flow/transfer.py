@@ -279,9 +279,7 @@ class Transfer:
             call=call.control.name,
             waited=call.patience.seconds_on_hold,
             kind=self._kind,
-            tell=lambda hook, reason, instead: call.emit(
-                HookFailed(call.at, hook, reason, instead)
-            ),
+            tell=lambda event: call.emit(event(call.at)),
         )
 
     async def _announced(self, call: Call) -> None:

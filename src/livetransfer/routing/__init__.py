@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from .hours import Hours
+from .lookup import LookupCode
 from .member import Member
 from .offer import Lease, Offer, Place, Wait
 from .opening import Kind, Opening
 from .queue import Queue
 from .router import Router, RouteRequest, Target
 from .strategies import STRATEGIES, Candidate, Strategy
+from .team import Team
+from .team_status import MemberStatus, QueueStatus, TeamStatus
 
 __all__ = [
     "STRATEGIES",
@@ -16,14 +19,19 @@ __all__ = [
     "Hours",
     "Kind",
     "Lease",
+    "LookupCode",
     "Member",
+    "MemberStatus",
     "Offer",
     "Opening",
     "Place",
     "Queue",
+    "QueueStatus",
     "RouteRequest",
     "Router",
     "Strategy",
     "Target",
+    "Team",
+    "TeamStatus",
     "Wait",
 ]

@@ -13,7 +13,7 @@ from livetransfer.errors import ConfigurationError
 from .hours import Hours
 from .member import LONGEST_WRAP_UP, check_name, named_skills
 from .opening import Kind
-from .strategies import StrategyLike, strategy_of
+from .strategies import LongestIdle, Strategy, StrategyLike, strategy_of
 
 __all__ = ["Queue"]
 
@@ -50,7 +50,7 @@ class Queue:
     name: str
     members: tuple[str, ...] = ()
     skills: Mapping[str, int] = field(default_factory=dict, hash=False)
-    strategy: StrategyLike = "longest_idle"
+    strategy: Strategy = field(default_factory=LongestIdle)
     ring_timeout: float = 20.0
     wrap_up: float = 0.0
     hours: Hours | None = None

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union
 from livetransfer._checks import check_count
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationError, UnknownDestinationError
+from livetransfer.events import HookFailed, TransferEvent
 from livetransfer.outcome import Attempt
 
 from .offer import Offer, Wait
@@ -21,7 +22,7 @@ Target = Union[str, Destination, "Router", Sequence[str | Destination]]
 """Who may be dialled: one, a sequence tried in order, or a router that is asked."""
 
 
-def _untold(hook: str, reason: str, instead: str) -> None:
+def _untold(event: Callable[[float], TransferEvent]) -> None:
     """Nobody listens."""
 
 
@@ -41,9 +42,8 @@ class RouteRequest:
         call: What names the call over all of its transfers, on any worker: the room's name.
         kind: How the call is transferred.
         retry: Whether the fallback said that the last ones are to be tried again.
-        tell: Tells a failure of code or of a store that the router has called as a
-            [`HookFailed`][livetransfer.HookFailed] event: what failed, why, and what was done
-            instead.
+        tell: Tells the transfer's listener an event; it is given what makes the event, of the
+            seconds since `run()` was called. See `failed`.
     """
 
     department: str | None = None
@@ -57,7 +57,19 @@ class RouteRequest:
     call: str | None = None
     kind: Literal["warm", "cold"] = "warm"
     retry: bool = False
-    tell: Callable[[str, str, str], None] = field(default=_untold, repr=False, compare=False)
+    tell: Callable[[Callable[[float], TransferEvent]], None] = field(
+        default=_untold, repr=False, compare=False
+    )
+
+    def failed(self, hook: str, reason: str, instead: str) -> None:
+        """Tell that code or a system which the router has asked failed, as a HookFailed event.
+
+        Args:
+            hook: Which: ``"crm"``, for example.
+            reason: What it did, for people.
+            instead: What is done instead.
+        """
+        self.tell(lambda at: HookFailed(at, hook, reason, instead))
 
 
 class Router:

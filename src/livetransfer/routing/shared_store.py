@@ -1,0 +1,88 @@
+"""SharedStore: the store that a team uses: its own, or this machine's where that is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from livetransfer.errors import StoreUnavailableError
+from livetransfer.events import StoreChanged, TransferEvent
+from livetransfer.stores import LocalStore, StoreHealth, TeamStore
+
+__all__ = ["SharedStore"]
+
+logger = logging.getLogger("livetransfer")
+
+AGAIN = 15.0
+"""Seconds until a store that was not there at the start is tried again."""
+
+Tell = Callable[[Callable[[float], TransferEvent]], None]
+
+
+class SharedStore:
+    """Opens the store, and tells where it is lost and where it is back.
+
+    Args:
+        store: The team's store.
+        required: Whether it has to be there at the start; otherwise this machine's LocalStore is
+            used until it is.
+    """
+
+    def __init__(self, store: TeamStore, required: bool) -> None:
+        self.own, self._required = store, required
+        self._instead: TeamStore | None = None
+        self._opened = self._listening = False
+        self._again_at = 0.0
+        self._news: list[StoreHealth] = []
+
+    async def get(self, tell: Tell) -> TeamStore:
+        """Return the store to use now.
+
+        Args:
+            tell: Tells an event of the run that asks.
+
+        Raises:
+            StoreUnavailableError: It is not there, and is required.
+        """
+        if not self._opened:
+            await self._open(tell)
+        if self._news:
+            news, self._news = self._news, []
+            for health in news:
+                tell(lambda at, h=health: StoreChanged(at, h.available, h.reason))  # type: ignore[misc]
+        return self.own if self._instead is None else self._instead
+
+    async def _open(self, tell: Tell) -> None:
+        if not self._listening:
+            self._listening = True
+            self.own.listen(self._changed)
+        now = asyncio.get_running_loop().time()
+        if self._instead is not None and now < self._again_at:
+            return
+        try:
+            await self.own.open()
+        except StoreUnavailableError as error:
+            if self._required:
+                raise
+            self._again_at = now + AGAIN
+            if self._instead is None:
+                self._instead = LocalStore()
+                reason = f"{error}; a LocalStore is used, which only this machine shares"
+                logger.warning("a team's store is not there; this machine's is used")
+                tell(lambda at: StoreChanged(at, False, reason))
+            self._news.clear()
+            return
+        self._opened = True
+        if self._instead is not None:
+            self._instead = None
+            logger.warning("a team's store is there; it is used from now on")
+            tell(lambda at: StoreChanged(at, True, "the team's own store is used from now on"))
+
+    def _changed(self, health: StoreHealth) -> None:
+        if health.available:
+            logger.warning("a team's store answers again")
+        else:
+            logger.warning("a team's store is lost; nobody is rung until it answers")
+        self._news.append(health)
+        del self._news[:-20]

@@ -1,0 +1,487 @@
+"""Team: people and queues; who of them is rung for a call, over all workers."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from livetransfer._checks import check_seconds
+from livetransfer.destination import Destination
+from livetransfer.errors import ConfigurationError, UnknownDestinationError
+from livetransfer.outcome import Attempt
+from livetransfer.status import RETRYABLE
+from livetransfer.stores import LocalStore, Snapshot, Stale, TeamStore, Ticket
+
+from .lease import LeaseTerms, MemberLease, take
+from .lookup import Lookup, LookupCode
+from .member import Member, check_name
+from .offer import Offer, Wait
+from .opening import Opening
+from .place import QueuePlace
+from .queue import Queue
+from .ranking import ranked
+from .roster import Pool, Roster
+from .router import Router, RouteRequest
+from .shared_store import SharedStore
+from .staff import members_by_name, members_of, queues_by_name
+from .team_status import TeamStatus, team_status
+from .waiting_time import estimate
+
+__all__ = ["Team"]
+
+TRIES = 5
+"""Times that a ranking is made anew because a member has changed meanwhile; then it is used."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Members of one queue who may be offered: the caller's own queue, or one it flows over to."""
+
+    queue: Queue
+    pool: Pool
+    required: Mapping[str, int]
+
+
+class Team(Router):
+    """People and queues: a Router that knows who is on shift, who is free, and who waits.
+
+    Each of its queues is a department. Before each attempt it takes the members that it offers,
+    for as long as they ring, talk and wrap up, so that no worker rings them for somebody else;
+    where all are taken the caller waits in the queue, on hold.
+
+    Args:
+        members: The people.
+        queues: The queues.
+        store: Through which the workers share who is taken. Default: `LocalStore`, which all
+            processes of one machine share.
+        default: The queue when none is asked for. Default: the only one, if there is one.
+        name: What the store calls the team: teams of one name share their members.
+        lease_seconds: Seconds after which a member is free again whose worker has died, and a
+            caller's place is given up.
+        talk_time_unknown: Seconds that a member counts as talking where nobody can see the end:
+            after a REFER, or with ``after="leave"``.
+        autopause_after: Calls in a row that a member does not answer until he is paused. Default:
+            never.
+        autopause_for: Seconds of such a pause. Default: until he is resumed.
+        lookup: Asked for each call with the request and the members who could take it, plain or
+            async. It returns the names of those who can, `Member` objects of its own, or None for
+            all; where it fails, all are used.
+        lookup_timeout: Seconds that it may take.
+        store_required: Whether the store has to answer at the start; False: this machine's
+            LocalStore is used until it does. A store that is lost later is always waited for:
+            nobody is rung on a guess.
+
+    Raises:
+        ConfigurationError: An option cannot be used, members and queues do not fit together, or
+            the extra of a store or of hours is not installed.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        queues: Sequence[Queue],
+        *,
+        store: TeamStore | None = None,
+        default: str | None = None,
+        name: str = "team",
+        lease_seconds: float = 30.0,
+        talk_time_unknown: float = 300.0,
+        autopause_after: int | None = None,
+        autopause_for: float | None = None,
+        lookup: LookupCode | None = None,
+        lookup_timeout: float = 2.0,
+        store_required: bool = True,
+    ) -> None:
+        self._members = members_by_name(members)
+        self._queues = queues_by_name(queues)
+        self._name = check_name("name", name)
+        self._lease_seconds = check_seconds("lease_seconds", lease_seconds, 1, 600)
+
+        @lru_cache(maxsize=1024)
+        def terms(wrap_up: float) -> LeaseTerms:
+            return LeaseTerms(
+                lease_seconds, wrap_up, talk_time_unknown, autopause_after, autopause_for
+            )
+
+        terms(0.0)
+        by_skill: dict[str, list[Member]] = {}
+        for member in self._members.values():
+            for skill in member.skills:
+                by_skill.setdefault(skill, []).append(member)
+        self._rosters = {
+            queue.name: Roster(queue, members_of(queue, self._members, by_skill), terms)
+            for queue in self._queues.values()
+        }
+        if default is not None and default not in self._queues:
+            raise ConfigurationError("default", default, f"use one of {sorted(self._queues)}")
+        self._default = next(iter(self._queues)) if len(self._queues) == 1 else default
+        if store is not None and not isinstance(store, TeamStore):
+            raise ConfigurationError("store", store, "give a LocalStore, RedisStore or MemoryStore")
+        if not isinstance(store_required, bool):
+            raise ConfigurationError("store_required", store_required, "use True or False")
+        self._store = SharedStore(LocalStore() if store is None else store, store_required)
+        check_seconds("lookup_timeout", lookup_timeout, 0.05, 60)
+        if lookup is not None and not callable(lookup):
+            raise ConfigurationError("lookup", lookup, "give a function")
+        self._lookup = None if lookup is None else Lookup(lookup, lookup_timeout, self._members)
+        self._places: WeakValueDictionary[str, QueuePlace] = WeakValueDictionary()
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        store: TeamStore | None = None,
+        lookup: LookupCode | None = None,
+        store_required: bool = True,
+    ) -> Team:
+        """Return the team that a YAML or JSON file describes.
+
+        Args:
+            path: The file; see the how-to on team files.
+            store: The store; see `Team`.
+            lookup: See `Team`.
+            store_required: See `Team`.
+
+        Raises:
+            ConfigurationError: The file cannot be read; the message names line and field.
+        """
+        from .team_file import read_team
+
+        members, queues, options = read_team(Path(path))
+        return cls(
+            members, queues, store=store, lookup=lookup, store_required=store_required, **options
+        )
+
+    # -- what a Router has -------------------------------------------------------------------
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """The names of the queues."""
+        return tuple(self._queues)
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The members, by name."""
+        return dict(self._members)
+
+    @property
+    def queues(self) -> Mapping[str, Queue]:
+        """The queues, by name."""
+        return dict(self._queues)
+
+    def __getitem__(self, department: str) -> tuple[Destination, ...]:
+        """Return the destinations of all members of a queue.
+
+        Raises:
+            UnknownDestinationError: There is no such queue.
+        """
+        roster = self._roster(department)
+        return tuple(member.destination for member in roster.members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._queues)
+
+    def __contains__(self, department: object) -> bool:
+        return department in self._queues
+
+    def openings(self, now: datetime | None = None) -> Mapping[str, Opening]:
+        """Return which queues are open, whether or not somebody is free.
+
+        Args:
+            now: The moment that is meant, with its time zone. Default: this one.
+        """
+        moment = self._now() if now is None else now.timestamp()
+        return {name: roster.opening(moment) for name, roster in self._rosters.items()}
+
+    def _now(self) -> float:
+        """Return the seconds since the epoch, by which hours are read."""
+        return time.time()
+
+    def _roster(self, department: object) -> Roster:
+        name = self._default if department is None else department
+        try:
+            return self._rosters[name]  # type: ignore[index]
+        except (KeyError, TypeError):
+            raise UnknownDestinationError(
+                "department", department, f"use one of {sorted(self._rosters)}"
+            ) from None
+
+    # -- an offer ----------------------------------------------------------------------------
+
+    async def offer(
+        self, request: RouteRequest, attempts: Sequence[Attempt]
+    ) -> Offer | Wait | None:
+        """Take who is to be rung next, or a place in line.
+
+        On cancellation nobody stays taken.
+
+        Args:
+            request: What is known of the call.
+            attempts: What became of the phones that were rung before: they are not rung again
+                for this call, unless the fallback says so and it may help.
+
+        Returns:
+            An Offer that holds its members' leases; a Wait where all are taken; None where nobody
+            is on shift, the queue is closed, or all were rung.
+
+        Raises:
+            UnknownDestinationError: There is no such queue, or none was asked for.
+            StoreUnavailableError: The store does not answer: nobody is rung on a guess.
+        """
+        roster, now = self._roster(request.department), self._now()
+        if not roster.open(now):
+            return None
+        queue = roster.queue
+        call = request.call or request.caller or uuid.uuid4().hex
+        lines = self._lines(roster, request, now)
+        lines = await self._looked_up(lines, call, request, attempts)
+        lines = [self._not_rung(line, request, attempts) for line in lines]
+        names = _names(lines)
+        if not names and not self._may_come(roster, request, attempts, now):
+            return None
+        store = await self._store.get(request.tell)
+        ticket = Ticket(
+            call,
+            queue.name,
+            request.priority + queue.priority,
+            request.waited,
+            names,
+        )
+        snapshot = await store.snapshot(self._name, names, queue.name)
+        for tried in range(TRIES + 1):
+            groups = _ranking(lines, request, snapshot)
+            if not groups:
+                break
+            taken = await take(
+                store,
+                self._name,
+                ticket,
+                groups,
+                terms=_terms(lines),
+                capacities=_capacities(lines),
+                version=snapshot.version if tried < TRIES else None,
+            )
+            if taken is None:
+                break
+            if not isinstance(taken, Stale):
+                place = self._places.pop(call, None)
+                if place is not None:
+                    place.served()
+                return _offer(lines, queue, taken)
+            snapshot = await store.snapshot(self._name, names, queue.name)
+        left = queue.max_wait - request.waited
+        if names and not _anybody(names, snapshot, left):
+            return None
+        return await self._wait(store, ticket, lines, snapshot, left)
+
+    def _lines(self, roster: Roster, request: RouteRequest, now: float) -> list[_Line]:
+        """Return whose members may be offered by now: the queue's, and those it flows over to."""
+        found, queue, waited = [], roster.queue, request.waited
+        while True:
+            if roster.open(now):
+                required = queue.required(request.skills, request.waited)
+                pool = roster.pool(required, now, briefs=request.kind == "warm")
+                found.append(_Line(queue, pool, required))
+            if queue.overflow is None or waited < (queue.overflow_after or 0.0):
+                return found
+            waited -= queue.overflow_after or 0.0
+            roster = self._rosters[queue.overflow]
+            queue = roster.queue
+
+    def _may_come(
+        self, roster: Roster, request: RouteRequest, attempts: Sequence[Attempt], now: float
+    ) -> bool:
+        """Return whether somebody may be offered later, because the caller will have waited."""
+        later = replace(request, waited=request.waited + roster.queue.max_wait)
+        lines = self._lines(roster, later, now)
+        return any(self._not_rung(line, request, attempts).pool.names for line in lines)
+
+    def _not_rung(self, line: _Line, request: RouteRequest, attempts: Sequence[Attempt]) -> _Line:
+        """Return a line without those who were rung for this call, unless they are tried again."""
+        if not attempts:
+            return line
+        last = {
+            (a.destination.address, a.destination.name): a.status
+            for a in attempts
+            if a.destination is not None
+        }
+        over = {key for key, status in last.items() if not (request.retry and status in RETRYABLE)}
+        left = [
+            member
+            for member in line.pool.members.values()
+            if (member.destination.address, member.destination.name) not in over
+        ]
+        if len(left) == len(line.pool.members):
+            return line
+        return replace(line, pool=self._rosters[line.queue.name].of(left))
+
+    async def _looked_up(
+        self,
+        lines: list[_Line],
+        call: str,
+        request: RouteRequest,
+        attempts: Sequence[Attempt],
+    ) -> list[_Line]:
+        if self._lookup is None:
+            return lines
+        able = {m.name: m for line in lines for m in line.pool.members.values()}
+        found = await self._lookup.ask(
+            (call, lines[0].queue.name), request, tuple(able.values()), len(attempts)
+        )
+        if found is None:
+            return lines
+        answered = []
+        for index, line in enumerate(lines):
+            members = [m for m in line.pool.members.values() if m.name in found.names]
+            if index == 0:
+                now = datetime.now().astimezone()
+                members += [m for m in found.others if m.hours is None or m.hours.open_at(now)]
+            answered.append(replace(line, pool=self._rosters[line.queue.name].of(members)))
+        return answered
+
+    async def _wait(
+        self,
+        store: TeamStore,
+        ticket: Ticket,
+        lines: Sequence[_Line],
+        snapshot: Snapshot,
+        left: float,
+    ) -> Wait:
+        place = self._places.get(ticket.call)
+        seen = snapshot
+        if place is None:
+            place = await QueuePlace.join(store, self._name, ticket, self._lease_seconds)
+            self._places[ticket.call] = place
+        else:
+            await place.update(ticket.members, ticket.queue)
+        if snapshot.position(ticket.call) is None:
+            snapshot = await store.snapshot(self._name, ticket.members, ticket.queue)
+        place.seen(seen)
+        position = snapshot.position(ticket.call)
+        seconds = None
+        if position is not None:
+            seconds = estimate(snapshot, ticket.members, _capacities(lines), position)
+        return Wait(place, ticket.queue, position, seconds, max(0.0, left))
+
+    # -- presence ----------------------------------------------------------------------------
+
+    async def pause(self, member: str, reason: str = "", seconds: float | None = None) -> None:
+        """Offer a member to nobody for a while. A call that he has goes on.
+
+        Args:
+            member: His name.
+            reason: Why, for people.
+            seconds: For how long. Default: until he is resumed.
+
+        Raises:
+            ConfigurationError: The team has no such member, or `seconds` cannot be used.
+            StoreUnavailableError: The store does not answer.
+        """
+        self._known(member)
+        if not isinstance(reason, str) or len(reason) > 200:
+            raise ConfigurationError("reason", reason, "use a text of at most 200 characters")
+        if seconds is not None:
+            check_seconds("seconds", seconds, 1, 366 * 86400)
+        await (await self._store.get(_unheard)).pause(self._name, member, reason, seconds)
+
+    async def resume(self, member: str) -> None:
+        """Offer a member again who was paused, by whomever. Idempotent.
+
+        Raises:
+            ConfigurationError: The team has no such member.
+            StoreUnavailableError: The store does not answer.
+        """
+        self._known(member)
+        await (await self._store.get(_unheard)).resume(self._name, member)
+
+    async def status(self) -> TeamStatus:
+        """Return how the members and the queues stand now.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+        """
+        store = await self._store.get(_unheard)
+        snapshot = await store.snapshot(self._name, tuple(self._members))
+        handling = {
+            name: (await store.snapshot(self._name, (), name)).handling for name in self._queues
+        }
+        return team_status(
+            tuple(self._members.values()),
+            tuple(self._rosters.values()),
+            snapshot,
+            handling,
+            self._now(),
+        )
+
+    async def aclose(self) -> None:
+        """Close the store. Idempotent; a later use opens it again."""
+        await self._store.own.aclose()
+
+    def _known(self, member: str) -> None:
+        if member not in self._members:
+            raise ConfigurationError("member", member, "the team has no such member")
+
+
+def _unheard(event: object) -> None:
+    """Nobody listens outside of a transfer."""
+
+
+def _names(lines: Sequence[_Line]) -> frozenset[str]:
+    if len(lines) == 1:
+        return lines[0].pool.names
+    return frozenset[str]().union(*(line.pool.names for line in lines))
+
+
+def _terms(lines: Sequence[_Line]) -> Mapping[str, LeaseTerms]:
+    if len(lines) == 1:
+        return lines[0].pool.terms
+    return {name: terms for line in reversed(lines) for name, terms in line.pool.terms.items()}
+
+
+def _capacities(lines: Sequence[_Line]) -> Mapping[str, int]:
+    if len(lines) == 1:
+        return lines[0].pool.capacities
+    return {name: count for line in lines for name, count in line.pool.capacities.items()}
+
+
+def _ranking(lines: Sequence[_Line], request: RouteRequest, snapshot: Snapshot) -> list[list[str]]:
+    groups = []
+    for line in lines:
+        asked = request
+        if line.required != request.skills:
+            asked = replace(request, skills=line.required)
+        for tier in line.pool.tiers:
+            candidates = line.pool.candidates(tier, snapshot, snapshot.cursor)
+            groups += ranked(line.queue.strategy, candidates, asked)
+    return groups
+
+
+def _anybody(names: frozenset[str], snapshot: Snapshot, within: float) -> bool:
+    """Return whether somebody is there: not all are paused for longer than the caller waits."""
+    now = snapshot.now
+    for name in names:
+        pause = snapshot.state(name).paused(now)
+        if pause is None or (pause.until is not None and pause.until - now < within):
+            return True
+    return False
+
+
+def _offer(lines: Sequence[_Line], queue: Queue, leases: Sequence[MemberLease]) -> Offer:
+    first = leases[0].member
+    line = next(line for line in lines if first in line.pool.names)
+    members = [line.pool.members[lease.member] for lease in leases]
+    methods = tuple(member.method for member in members)
+    return Offer(
+        tuple(member.destination for member in members),
+        line.queue.ring_timeout,
+        leases=tuple(leases),
+        queue=queue.name,
+        methods=methods if any(methods) else (),
+    )
