@@ -85,7 +85,7 @@ def members_of(
             raise ConfigurationError(
                 here + f"skills[{skill!r}]", level, f"the best member has level {best}"
             )
-    levels = queue.required({}, float("inf") if queue.relax_after is not None else 0.0)
+    levels = queue.skills if queue.relax_after is None else dict.fromkeys(queue.skills, 1)
     if queue.members:
         found = [members[name] for name in queue.members]
     else:

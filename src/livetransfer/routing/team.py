@@ -240,11 +240,11 @@ class Team(Router):
             return None
         queue = roster.queue
         call = request.call or request.caller or uuid.uuid4().hex
-        lines = self._lines(roster, request, now)
-        lines = await self._looked_up(lines, call, request, attempts)
+        known = self._lines(roster, request, now)
+        lines = await self._looked_up(known, call, request, attempts)
         lines = [self._not_rung(line, request, attempts) for line in lines]
         names = _names(lines)
-        if not names and not self._may_come(roster, request, attempts, now):
+        if not names and not self._may_come(roster, request, attempts, now, _names(known)):
             return None
         store = await self._store.get(request.tell)
         ticket = Ticket(
@@ -296,12 +296,17 @@ class Team(Router):
             queue = roster.queue
 
     def _may_come(
-        self, roster: Roster, request: RouteRequest, attempts: Sequence[Attempt], now: float
+        self,
+        roster: Roster,
+        request: RouteRequest,
+        attempts: Sequence[Attempt],
+        now: float,
+        known: frozenset[str],
     ) -> bool:
-        """Return whether somebody may be offered later, because the caller will have waited."""
+        """Return whether others may be offered later, because the caller will have waited."""
         later = replace(request, waited=request.waited + roster.queue.max_wait)
         lines = self._lines(roster, later, now)
-        return any(self._not_rung(line, request, attempts).pool.names for line in lines)
+        return bool(_names([self._not_rung(o, request, attempts) for o in lines]) - known)
 
     def _not_rung(self, line: _Line, request: RouteRequest, attempts: Sequence[Attempt]) -> _Line:
         """Return a line without those who were rung for this call, unless they are tried again."""
@@ -332,6 +337,8 @@ class Team(Router):
         if self._lookup is None:
             return lines
         able = {m.name: m for line in lines for m in line.pool.members.values()}
+        if not able:
+            return lines
         found = await self._lookup.ask(
             (call, lines[0].queue.name), request, tuple(able.values()), len(attempts)
         )

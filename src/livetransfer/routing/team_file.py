@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -167,7 +167,8 @@ class _File:
                 if name in seen:
                     raise self._error(line, _words((*where, name)), name, "it is given twice")
                 seen.add(name)
-                self._lines[(*where, name)] = line
+                here = (*where, name)
+                self._lines[here] = line
                 self._note((*where, name), value, yaml)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
@@ -201,7 +202,8 @@ class _File:
             self._made(("queues", i), lambda one=one: self._queue(one, data))  # type: ignore[misc]
             for i, one in enumerate(data.queues)
         ]
-        for name, items in (("members", members), ("queues", queues)):
+        together: dict[str, Sequence[Member | Queue]] = {"members": members, "queues": queues}
+        for name, items in together.items():
             seen: set[str] = set()
             for i, item in enumerate(items):
                 if item.name in seen:
@@ -251,8 +253,9 @@ class _File:
             keys = [key.strip("'") for key in keys if key not in ("member", "queue")]
             found: Path_ = where
             for key in keys:
-                if (*found, key) in self._lines:
-                    found = (*found, key)
+                deeper = (*found, key)
+                if deeper in self._lines:
+                    found = deeper
             words = _words(found) if len(found) > len(where) else _words((*where, *keys))
             raise self._error(self._line(found), words, error.value, error.remedy) from None
 
