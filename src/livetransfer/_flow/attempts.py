@@ -216,9 +216,11 @@ class Attempts:
                 ):
                     call.emit(WaitingInQueue(call.at, found.queue, found.position, found.estimate))
                 wait = found
+                call.waits(wait)
                 await self._wait(found, left_at - call.at)
         finally:
             call.patience.called()
+            call.waits(None)
             if wait is not None:
                 leaving = keep(asyncio.create_task(_leave(wait), name="livetransfer-queue"))
                 call.teardown.push("place in the queue", lambda: settled(leaving))

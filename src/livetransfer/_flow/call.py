@@ -20,9 +20,10 @@ from livetransfer.events import (
     TransferEvent,
 )
 from livetransfer.guard import DestinationGuard
-from livetransfer.hold import HoldMusicPlayer
+from livetransfer.hold import Held, HoldMusicPlayer
 from livetransfer.outcome import Attempt
 from livetransfer.phases import Phase, Phases
+from livetransfer.routing.offer import Wait
 
 from .caller_session import CallerSession
 from .hang_up import HangUps
@@ -118,6 +119,7 @@ class Call:
             player,
             problem=self._music_problem,
             spoken=lambda text: self.emit(ComfortHeard(self.at, text)),
+            facts=self._facts,
         )
         self.interrupts = Interrupts(
             control,
@@ -134,6 +136,8 @@ class Call:
         self.summarised = asyncio.Event()
         self.screen_pop: str | None = None
         self._held = False
+        self._wait: Wait | None = None
+        self._wait_at = 0.0
 
     # -- telling ---------------------------------------------------------------------------
 
@@ -204,6 +208,20 @@ class Call:
         self.session.detach()
         if music:
             await self.hold_line.start()
+
+    def waits(self, wait: Wait | None) -> None:
+        """The caller waits in a queue, as `wait` says; None: not any more."""
+        self._wait, self._wait_at = wait, self.at
+
+    def _facts(self) -> Held:
+        """Return what comfort lines are told of the call."""
+        caller, wait = self.control.caller.identity, self._wait
+        if wait is None:
+            return Held(0.0, 0, caller=caller)
+        seconds = wait.estimate
+        if seconds is not None:
+            seconds = max(0.0, seconds - (self.at - self._wait_at))
+        return Held(0.0, 0, wait.position, seconds, wait.queue, caller)
 
     def hold_ended(self) -> None:
         """The caller is not on hold any more: joined, back with the AI, or gone. Idempotent."""

@@ -18,6 +18,7 @@ from livetransfer.control import AudioSink, CallControl
 from livetransfer.hold import (
     ComfortFailed,
     ComfortSpoken,
+    Held,
     HoldEvent,
     HoldMusicPlayer,
     HoldSourceFailed,
@@ -53,6 +54,7 @@ class HoldLine:
         player: What to play.
         problem: Called with a sentence when there can be no music.
         spoken: Called with the words of each comfort line that is heard.
+        facts: What comfort lines are told of the call.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class HoldLine:
         *,
         problem: Callable[[str], None],
         spoken: Callable[[str], None],
+        facts: Callable[[], Held],
     ) -> None:
         self._control, self._session = control, session
         self._player, self._problem, self._spoken = player, problem, spoken
+        self._facts = facts
         self._opening: asyncio.Task[AudioSink] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._sink: AudioSink | None = None
@@ -125,6 +129,7 @@ class HoldLine:
             synthesise=tts.synthesize if tts is not None else None,
             voice=_voice(tts) if tts is not None else "",
             on_event=self._on_event,
+            facts=self._facts,
         )
         tail = _tails.get(self._session)
         if tail is not None and tail is not self:

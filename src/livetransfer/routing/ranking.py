@@ -33,20 +33,18 @@ def ranked(
 def _groups(
     strategy: Strategy, candidates: Sequence[Candidate], request: RouteRequest
 ) -> list[list[str]]:
-    available = {one.name for one in candidates if one.available}
-    if not available:
-        return []
+    available = {one.name: one.available for one in candidates}
     groups = []
     for group in strategy.rank(candidates, request):
         if isinstance(group, (str, Candidate)):
             raise TypeError("it ranked members, not groups of members")
-        names = [one if isinstance(one, str) else one.name for one in group]
-        free = [name for name in names if name in available]
-        if len(free) < len(names):
-            known = {one.name for one in candidates}
-            for name in names:
-                if name not in known:
-                    raise ValueError("it ranked somebody who is not in the queue")
+        free = []
+        for one in group:
+            name = one if isinstance(one, str) else one.name
+            if name not in available:
+                raise ValueError("it ranked somebody who is not in the queue")
+            if available[name]:
+                free.append(name)
         if free:
             groups.append(free)
     return groups

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-
-from livetransfer.stores import IDLE, MemberState, Snapshot
 
 from .hours import Hours
 from .lease import LeaseTerms
 from .member import Member
 from .opening import Opening
 from .queue import Queue
-from .strategies import Candidate
+from .tier import Tier
 
 __all__ = ["Pool", "Roster", "Shifts"]
 
@@ -48,13 +46,13 @@ class Shifts:
         return True
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pool:
     """Members who can take a call, as long as nobody's hours change.
 
     Attributes:
         members: The members by name, in the order of the queue.
-        tiers: Their names in their tiers, the first to ring first.
+        tiers: The tiers, the first to ring first.
         places: Each one's place in the queue, those who cannot take the call included.
         names: Their names.
         capacities: How many calls those take who take several.
@@ -62,56 +60,11 @@ class Pool:
     """
 
     members: Mapping[str, Member]
-    tiers: tuple[tuple[str, ...], ...]
+    tiers: tuple[Tier, ...]
     places: Mapping[str, int]
     names: frozenset[str]
     capacities: Mapping[str, int]
     terms: Mapping[str, LeaseTerms]
-    _seen: dict[str, tuple[MemberState, Candidate, float]] = field(default_factory=dict)
-
-    def candidates(
-        self, names: Sequence[str], snapshot: Snapshot, cursor: str | None
-    ) -> list[Candidate]:
-        """Return `names` as a strategy sees them; `cursor` is who was rung last for the queue."""
-        seen, states, now = self._seen, snapshot.states, snapshot.now
-        found = []
-        for name in names:
-            state = states.get(name, IDLE)
-            entry = seen.get(name)
-            if entry is None or entry[0] is not state or now >= entry[2]:
-                entry = self._candidate(name, state, now)
-            found.append(entry[1])
-        if cursor is not None and cursor in self.places:
-            self._mark(found, self.places[cursor])
-        return found
-
-    def _candidate(
-        self, name: str, state: MemberState, now: float
-    ) -> tuple[MemberState, Candidate, float]:
-        member = self.members[name]
-        candidate = Candidate(
-            name,
-            self.places[name],
-            state.free(now, member.capacity),
-            member.skills,
-            member.priority,
-            member.weight,
-            len(state.alive(now)),
-            state.calls,
-            state.last_rung,
-            state.last_call_ended,
-        )
-        until = state.changes_at(now)
-        entry = self._seen[name] = (state, candidate, _FOREVER if until is None else until)
-        return entry
-
-    @staticmethod
-    def _mark(found: list[Candidate], place: int) -> None:
-        if not found:
-            return
-        before = [i for i, one in enumerate(found) if one.place <= place]
-        index = before[-1] if before else len(found) - 1
-        found[index] = replace(found[index], last=True)
 
 
 class Roster:
@@ -173,31 +126,34 @@ class Roster:
         if pool is None:
             on_shift = self._shifts.open
             pool = self.of(
+                required,
                 [
                     member
                     for member in self.members
                     if (member.hours is None or member.hours in on_shift)
                     and has(member, required)
                     and (briefs or member.method != "warm")
-                ]
+                ],
             )
             self._pools[key] = pool
             if len(self._pools) > _KEPT:
                 self._pools.popitem(last=False)
         return pool
 
-    def of(self, members: Sequence[Member]) -> Pool:
-        """Return a pool of these."""
-        tiers: dict[int, list[str]] = {}
+    def of(self, required: Mapping[str, int], members: Sequence[Member]) -> Pool:
+        """Return a pool of these, for calls that need the skills that are required."""
+        tiers: dict[int, list[Member]] = {}
         for member in members:
-            tiers.setdefault(member.priority, []).append(member.name)
+            tiers.setdefault(member.priority, []).append(member)
         wrap_up = self.queue.wrap_up
         places: Mapping[str, int] = self._places
         if others := [member.name for member in members if member.name not in places]:
             places = {**places, **{name: len(places) + i for i, name in enumerate(others)}}
         return Pool(
             {member.name: member for member in members},
-            tuple(tuple(tiers[tier]) for tier in sorted(tiers)),
+            tuple(
+                Tier(tiers[tier], places, self.queue.strategy, required) for tier in sorted(tiers)
+            ),
             places,
             frozenset(member.name for member in members),
             {member.name: member.capacity for member in members if member.capacity != 1},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ __all__ = [
     "Ranking",
     "RingAll",
     "RoundRobin",
+    "Sorted",
     "Strategy",
     "StrategyLike",
     "WeightedRandom",
@@ -96,7 +98,14 @@ class RingAll(Strategy):
 
 
 class Sorted(Strategy):
-    """One after the other, by a key; those of the same key in the order of the queue."""
+    """One after the other, by a key; those of the same key in the order of the queue.
+
+    Attributes:
+        keeps: Whether the key asks nothing of the request but its skills: the order is then kept
+            from one call to the next.
+    """
+
+    keeps = False
 
     def key(self, member: Candidate, request: RouteRequest) -> Any:
         """Return what they are sorted by; the lowest rings first."""
@@ -127,6 +136,8 @@ class RoundRobin(Strategy):
 class LeastRecent(Sorted):
     """``least_recent``: whose phone rang longest ago, answered or not."""
 
+    keeps = True
+
     def key(self, member: Candidate, request: RouteRequest) -> float:
         """Return when his phone last began to ring."""
         return _NEVER if member.rung_at is None else member.rung_at
@@ -134,6 +145,8 @@ class LeastRecent(Sorted):
 
 class FewestCalls(Sorted):
     """``fewest_calls``: who has taken the fewest calls."""
+
+    keeps = True
 
     def key(self, member: Candidate, request: RouteRequest) -> int:
         """Return how many he has taken."""
@@ -143,6 +156,8 @@ class FewestCalls(Sorted):
 class LongestIdle(Sorted):
     """``longest_idle``: who has had no call for longest; first those who have none now."""
 
+    keeps = True
+
     def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return his calls now, and since when he has been free."""
         return member.calls, _NEVER if member.free_since is None else member.free_since
@@ -150,6 +165,8 @@ class LongestIdle(Sorted):
 
 class BestSkill(Sorted):
     """``best_skill``: who is best at what the call needs, all its skills' levels together."""
+
+    keeps = True
 
     def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return the levels' sum, negative, and since when he has been free."""
@@ -167,9 +184,13 @@ class RandomOrder(Strategy):
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)
 
+    def draw(self, members: Sequence[Candidate], count: int) -> Sequence[Candidate]:
+        """Return the first `count` of an order of `members`, or all where they are fewer."""
+        return self._random.sample(members, min(count, len(members)))
+
     def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
-        """Return each in a group of his own, in any order."""
-        return [[one] for one in self._random.sample(list(members), len(members))]
+        """Return each in a group of his own, as drawn."""
+        return [[one] for one in self.draw(members, len(members))]
 
 
 class WeightedRandom(RandomOrder):
@@ -179,12 +200,12 @@ class WeightedRandom(RandomOrder):
         seed: Makes the orders the same at each start.
     """
 
-    def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
-        """Return each in a group of his own, drawn one after the other by their weights."""
+    def draw(self, members: Sequence[Candidate], count: int) -> Sequence[Candidate]:
+        """Return the first `count` of an order of `members`, drawn by their weights."""
         # The keys of Efraimidis and Spirakis (2006): the smallest of exponential waits is first
         # as often as its weight says, and so are those after it.
-        drawn = [(self._random.expovariate(one.weight), one.place, one) for one in members]
-        return [[one] for _, _, one in sorted(drawn, key=lambda d: d[:2])]
+        wait = self._random.expovariate
+        return heapq.nsmallest(count, members, key=lambda one: wait(one.weight))
 
 
 STRATEGIES: Mapping[str, type[Strategy]] = {

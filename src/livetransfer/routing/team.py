@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -25,7 +26,6 @@ from .offer import Offer, Wait
 from .opening import Opening
 from .place import QueuePlace
 from .queue import Queue
-from .ranking import ranked
 from .roster import Pool, Roster
 from .router import Router, RouteRequest
 from .shared_store import SharedStore
@@ -34,6 +34,9 @@ from .team_status import TeamStatus, team_status
 from .waiting_time import estimate
 
 __all__ = ["Team"]
+
+FEW = 8
+"""Groups of a ranking that are tried first: mostly one of them is free, and the rest is saved."""
 
 TRIES = 5
 """Times that a ranking is made anew because a member has changed meanwhile; then it is used."""
@@ -255,27 +258,30 @@ class Team(Router):
             names,
         )
         snapshot = await store.snapshot(self._name, names, queue.name)
-        for tried in range(TRIES + 1):
-            groups = _ranking(lines, request, snapshot)
-            if not groups:
-                break
+        stale = 0
+        limit: int | None = FEW
+        while groups := _ranking(lines, request, snapshot, limit):
             taken = await take(
                 store,
                 self._name,
                 ticket,
                 groups,
-                terms=_terms(lines),
+                terms=_terms(lines, groups),
                 capacities=_capacities(lines),
-                version=snapshot.version if tried < TRIES else None,
+                version=snapshot.version if stale < TRIES else None,
             )
-            if taken is None:
-                break
-            if not isinstance(taken, Stale):
+            if isinstance(taken, Stale):
+                stale += 1
+                snapshot = await store.snapshot(self._name, names, queue.name)
+            elif taken is not None:
                 place = self._places.pop(call, None)
                 if place is not None:
                     place.served()
                 return _offer(lines, queue, taken)
-            snapshot = await store.snapshot(self._name, names, queue.name)
+            elif limit is not None and len(groups) >= limit:
+                limit = None  # the first ones are kept for callers who have waited longer
+            else:
+                break
         left = queue.max_wait - request.waited
         if names and not _anybody(names, snapshot, left):
             return None
@@ -325,7 +331,7 @@ class Team(Router):
         ]
         if len(left) == len(line.pool.members):
             return line
-        return replace(line, pool=self._rosters[line.queue.name].of(left))
+        return replace(line, pool=self._rosters[line.queue.name].of(line.required, left))
 
     async def _looked_up(
         self,
@@ -350,7 +356,9 @@ class Team(Router):
             if index == 0:
                 now = datetime.now().astimezone()
                 members += [m for m in found.others if m.hours is None or m.hours.open_at(now)]
-            answered.append(replace(line, pool=self._rosters[line.queue.name].of(members)))
+            answered.append(
+                replace(line, pool=self._rosters[line.queue.name].of(line.required, members))
+            )
         return answered
 
     async def _wait(
@@ -446,10 +454,12 @@ def _names(lines: Sequence[_Line]) -> frozenset[str]:
     return frozenset[str]().union(*(line.pool.names for line in lines))
 
 
-def _terms(lines: Sequence[_Line]) -> Mapping[str, LeaseTerms]:
-    if len(lines) == 1:
-        return lines[0].pool.terms
-    return {name: terms for line in reversed(lines) for name, terms in line.pool.terms.items()}
+def _terms(lines: Sequence[_Line], groups: Sequence[Sequence[str]]) -> Mapping[str, LeaseTerms]:
+    found = {}
+    for name in chain.from_iterable(groups):
+        line = next(line for line in lines if name in line.pool.terms)
+        found[name] = line.pool.terms[name]
+    return found
 
 
 def _capacities(lines: Sequence[_Line]) -> Mapping[str, int]:
@@ -458,15 +468,20 @@ def _capacities(lines: Sequence[_Line]) -> Mapping[str, int]:
     return {name: count for line in lines for name, count in line.pool.capacities.items()}
 
 
-def _ranking(lines: Sequence[_Line], request: RouteRequest, snapshot: Snapshot) -> list[list[str]]:
-    groups = []
+def _ranking(
+    lines: Sequence[_Line], request: RouteRequest, snapshot: Snapshot, limit: int | None
+) -> list[list[str]]:
+    groups: list[list[str]] = []
     for line in lines:
         asked = request
         if line.required != request.skills:
             asked = replace(request, skills=line.required)
+        cursor = snapshot.cursor
+        after = None if cursor is None else line.pool.places.get(cursor)
         for tier in line.pool.tiers:
-            candidates = line.pool.candidates(tier, snapshot, snapshot.cursor)
-            groups += ranked(line.queue.strategy, candidates, asked)
+            groups += tier.ranked(snapshot, asked, after, limit)
+            if limit is not None and len(groups) >= limit:
+                return groups
     return groups
 
 

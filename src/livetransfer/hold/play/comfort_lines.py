@@ -44,10 +44,18 @@ class Held:
     Attributes:
         seconds: Since the music began.
         spoken: Lines that were spoken so far.
+        position: The caller's place in the queue, 1 for the next; None where he is in none.
+        estimate: Seconds until somebody will be free; None where it cannot be known.
+        queue: The queue in which he waits.
+        caller: The identity of the caller's leg.
     """
 
     seconds: float
     spoken: int
+    position: int | None = None
+    estimate: float | None = None
+    queue: str | None = None
+    caller: str | None = None
 
 
 @dataclass(frozen=True)

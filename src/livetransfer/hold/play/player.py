@@ -20,7 +20,7 @@ from livetransfer.hold.sources.clips import Clip, FileClip, Loading, Rendering, 
 from livetransfer.hold.sources.fetch import Fetched, Fetcher, FetchError, FetchLimits, Lease
 from livetransfer.hold.sources.program import HoldSource, Stream, Track, Url, program
 
-from .comfort_lines import Comfort, Synthesise
+from .comfort_lines import Comfort, Held, Synthesise
 from .handle import PlayHandle
 from .hold_events import HoldEvent
 from .settings import Settings
@@ -180,6 +180,7 @@ class HoldMusicPlayer:
         synthesise: Synthesise | None = None,
         voice: str = "",
         on_event: Callable[[HoldEvent], None] | None = None,
+        facts: Callable[[], Held] | None = None,
     ) -> PlayHandle:
         """Start the music into `sink` and return at once. Needs a running event loop.
 
@@ -191,6 +192,8 @@ class HoldMusicPlayer:
             synthesise: For this call, instead of the player's.
             voice: Which voice `synthesise` has: lines of text are synthesised once for each.
             on_event: For this call, in addition to the player's.
+            facts: What a callable that gives the next comfort line is told of this call, besides
+                the seconds and how many lines were spoken; it has to be quick and plain.
         """
 
         def tell(event: HoldEvent) -> None:
@@ -210,6 +213,7 @@ class HoldMusicPlayer:
             comfort=self.comfort,
             synthesise=synthesise or self.synthesise,
             voice=voice,
+            facts=facts or _nothing_known,
             tell=tell,
             taken=self._program.began,
         )
@@ -252,6 +256,10 @@ class HoldMusicPlayer:
 
         sink: AudioSink = await open_room_audio(where, [to], name="hold-music")
         return sink
+
+
+def _nothing_known() -> Held:
+    return Held(0.0, 0)
 
 
 def _number(name: str, value: Any, low: float, high: float) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from livetransfer.hold.sound.samples import AudioError, Samples
 
-from .comfort_lines import LIMIT, Comfort, Held
+from .comfort_lines import LIMIT, Comfort
 from .hold_events import ComfortFailed, ComfortSpoken
 from .settings import Settings
 
@@ -29,7 +30,7 @@ class Reminders:
     def __init__(self, settings: Settings, wake: Callable[[], None]) -> None:
         self._comfort, self._rate = settings.comfort, settings.rate
         self._synthesise, self._voice = settings.synthesise, settings.voice
-        self._tell, self._wake = settings.tell, wake
+        self._tell, self._wake, self._facts = settings.tell, wake, settings.facts
         self._loop = asyncio.get_running_loop()
         self._begun = self._due = 0.0
         self._spoken = 0
@@ -91,7 +92,9 @@ class Reminders:
         return text, samples, comfort.duck_db
 
     async def _prepare(self, comfort: Comfort) -> tuple[str, Samples] | None:
-        held = Held(max(0.0, self._due - self._begun), self._spoken)
+        held = replace(
+            self._facts(), seconds=max(0.0, self._due - self._begun), spoken=self._spoken
+        )
         try:
             return await asyncio.wait_for(
                 comfort.line(held, self._rate, self._synthesise, self._voice), LIMIT

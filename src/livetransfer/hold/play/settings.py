@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from livetransfer.hold.sources.clips import Rendering
 from livetransfer.hold.sources.program import Track
 
-from .comfort_lines import Comfort, Synthesise
+from .comfort_lines import Comfort, Held, Synthesise
 from .hold_events import HoldEvent
 
 __all__ = ["Settings"]
@@ -26,6 +26,7 @@ class Settings:
         comfort: Lines, or None.
         synthesise: Speaks lines of text, or None.
         voice: Which voice that has.
+        facts: Returns what is known of the call, for lines that a callable makes.
         tell: Called with every event; never raises.
         taken: Called with each track that begins.
     """
@@ -37,6 +38,7 @@ class Settings:
     comfort: Comfort | None
     synthesise: Synthesise | None
     voice: str
+    facts: Callable[[], Held]
     tell: Callable[[HoldEvent], None]
     taken: Callable[[Track], None]
 
