@@ -257,6 +257,7 @@ class _Cold:
             try:
                 await self._refer(attempt)
             except ReferFailed as error:
+                attempt.referred = error.indeterminate or error.target_reached
                 if len(plan) == 1 or error.indeterminate or error.target_reached:
                     raise AttemptOver.by(error) from error
                 logger.info("the REFER was refused; the destination is dialled instead")
@@ -264,6 +265,7 @@ class _Cold:
             except CallControlError as error:
                 raise AttemptOver.by(error) from error
             else:
+                attempt.referred = True
                 return None
         call.holding()
         await attempt.guard(call.hold())

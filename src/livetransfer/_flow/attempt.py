@@ -44,6 +44,7 @@ class LiveAttempt:
     Attributes:
         legs: The legs, in the order in which their phones were rung.
         confirmed: After a REFER, whether the target is known to have been reached.
+        referred: Whether the caller was, or may have been, referred to the first destination.
         teardown: Closes what the attempt has opened; each leg's own teardown is a step of it.
     """
 
@@ -53,6 +54,7 @@ class LiveAttempt:
         self.legs: list[HumanLeg] = []
         self._ahead: dict[int, HumanLeg] = {}
         self.confirmed: bool | None = None
+        self.referred = False
         self.teardown = Teardown()
         self.teardown.push("leases", self._release_others)
         self._closing: asyncio.Task[None] | None = None
@@ -249,7 +251,11 @@ class LiveAttempt:
 
     async def _release_others(self) -> None:
         """Give back the leases of those whose phones were never rung."""
-        for lease in self.offer.leases[len(self.legs) :]:
+        leases = self.offer.leases[len(self.legs) :]
+        if self.referred and leases and not self.legs:
+            await Account(leases[0]).talks_on()
+            leases = leases[1:]
+        for lease in leases:
             await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
 
     # -- its end ---------------------------------------------------------------------------

@@ -142,6 +142,7 @@ class WarmProtocol:
             await dial(attempt, human)
             if not attempt.call.on_hold or self._held is not None:
                 self._hold_the_caller(attempt)
+                attempt.has_come_to(human, Phase.RINGING)  # and so from holding to the bridge
             return
         ahead = self._ahead.pop(human, None)
         line, ready = self._line(attempt, human) if ahead is None else ahead
