@@ -76,6 +76,7 @@ from livetransfer import (
     RouteRequest,
     Said,
     SealFailed,
+    StoreChanged,
     SummaryWritten,
     TransferEnded,
     TransferError,
@@ -115,6 +116,8 @@ def told(event: TransferEvent) -> str:
         return ", ".join(destination.label for destination in event.destinations)
     if isinstance(event, WaitingInQueue):
         return f"{event.queue}: {event.position}, {event.estimate}"
+    if isinstance(event, StoreChanged):
+        print(event.available, event.reason)
     if isinstance(event, HookFailed):
         return f"{event.hook} {event.reason}: {event.instead}"
     if isinstance(event, TransferStarted):

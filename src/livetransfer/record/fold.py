@@ -30,6 +30,7 @@ from livetransfer.events import (
     PhoneEnded,
     PhoneJoined,
     PhoneRang,
+    StoreChanged,
     SummaryWritten,
     TransferEnded,
     TransferStarted,
@@ -378,6 +379,12 @@ def _hook(record: TransferRecord, event: HookFailed) -> dict[str, Any]:
     return {"notes": (*record.notes, NotePart(at=event.at, kind="hook", text=text))}
 
 
+def _store(record: TransferRecord, event: StoreChanged) -> dict[str, Any]:
+    text = "store is back" if event.available else "store is lost"
+    text += f"; {event.reason}" if event.reason else ""
+    return {"notes": (*record.notes, NotePart(at=event.at, kind="hook", text=text))}
+
+
 def _hold_music(record: TransferRecord, event: HoldMusicProblem) -> dict[str, Any]:
     note = NotePart(at=event.at, kind="hold_music", text=event.reason)
     return {"notes": (*record.notes, note)}
@@ -404,6 +411,7 @@ _CHANGES: dict[type, Change] = {
     HoldEnded: _hold_ended,
     SummaryWritten: _summary,
     DestinationRefused: _refused,
+    StoreChanged: _store,
     HookFailed: _hook,
     HoldMusicProblem: _hold_music,
 }

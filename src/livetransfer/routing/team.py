@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -16,17 +15,26 @@ from livetransfer._checks import check_seconds
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, UnknownDestinationError
 from livetransfer.outcome import Attempt
-from livetransfer.status import RETRYABLE
 from livetransfer.stores import LocalStore, Snapshot, Stale, TeamStore, Ticket
 
-from .lease import LeaseTerms, MemberLease, take
+from .lease import LeaseTerms, take
+from .line import (
+    Line,
+    anybody,
+    capacities_of,
+    names_of,
+    not_rung,
+    offer_of,
+    ranking,
+    terms_of,
+)
 from .lookup import Lookup, LookupCode
 from .member import Member, check_name
 from .offer import Offer, Wait
 from .opening import Opening
 from .place import QueuePlace
 from .queue import Queue
-from .roster import Pool, Roster
+from .roster import Roster
 from .router import Router, RouteRequest
 from .shared_store import SharedStore
 from .staff import members_by_name, members_of, queues_by_name
@@ -40,15 +48,6 @@ FEW = 8
 
 TRIES = 5
 """Times that a ranking is made anew because a member has changed meanwhile; then it is used."""
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Members of one queue who may be offered: the caller's own queue, or one it flows over to."""
-
-    queue: Queue
-    pool: Pool
-    required: Mapping[str, int]
 
 
 class Team(Router):
@@ -246,28 +245,23 @@ class Team(Router):
         known = self._lines(roster, request, now)
         lines = await self._looked_up(known, call, request, attempts)
         lines = [self._not_rung(line, request, attempts) for line in lines]
-        names = _names(lines)
-        if not names and not self._may_come(roster, request, attempts, now, _names(known)):
+        names = names_of(lines)
+        if not names and not self._may_come(roster, request, attempts, now, names_of(known)):
             return None
         store = await self._store.get(request.tell)
-        ticket = Ticket(
-            call,
-            queue.name,
-            request.priority + queue.priority,
-            request.waited,
-            names,
-        )
+        priority = request.priority + queue.priority
+        ticket = Ticket(call, queue.name, priority, request.waited, names)
         snapshot = await store.snapshot(self._name, names, queue.name)
         stale = 0
         limit: int | None = FEW
-        while groups := _ranking(lines, request, snapshot, limit):
+        while groups := ranking(lines, request, snapshot, limit):
             taken = await take(
                 store,
                 self._name,
                 ticket,
                 groups,
-                terms=_terms(lines, groups),
-                capacities=_capacities(lines),
+                terms=terms_of(lines, groups),
+                capacities=capacities_of(lines),
                 version=snapshot.version if stale < TRIES else None,
             )
             if isinstance(taken, Stale):
@@ -277,24 +271,24 @@ class Team(Router):
                 place = self._places.pop(call, None)
                 if place is not None:
                     place.served()
-                return _offer(lines, queue, taken)
+                return offer_of(lines, queue, taken)
             elif limit is not None and len(groups) >= limit:
                 limit = None  # the first ones are kept for callers who have waited longer
             else:
                 break
         left = queue.max_wait - request.waited
-        if names and not _anybody(names, snapshot, left):
+        if names and not anybody(names, snapshot, left):
             return None
         return await self._wait(store, ticket, lines, snapshot, left)
 
-    def _lines(self, roster: Roster, request: RouteRequest, now: float) -> list[_Line]:
+    def _lines(self, roster: Roster, request: RouteRequest, now: float) -> list[Line]:
         """Return whose members may be offered by now: the queue's, and those it flows over to."""
         found, queue, waited = [], roster.queue, request.waited
         while True:
             if roster.open(now):
                 required = queue.required(request.skills, request.waited)
                 pool = roster.pool(required, now, briefs=request.kind == "warm")
-                found.append(_Line(queue, pool, required))
+                found.append(Line(queue, pool, required))
             if queue.overflow is None or waited < (queue.overflow_after or 0.0):
                 return found
             waited -= queue.overflow_after or 0.0
@@ -312,34 +306,18 @@ class Team(Router):
         """Return whether others may be offered later, because the caller will have waited."""
         later = replace(request, waited=request.waited + roster.queue.max_wait)
         lines = self._lines(roster, later, now)
-        return bool(_names([self._not_rung(o, request, attempts) for o in lines]) - known)
+        return bool(names_of([self._not_rung(o, request, attempts) for o in lines]) - known)
 
-    def _not_rung(self, line: _Line, request: RouteRequest, attempts: Sequence[Attempt]) -> _Line:
-        """Return a line without those who were rung for this call, unless they are tried again."""
-        if not attempts:
-            return line
-        last = {
-            (a.destination.address, a.destination.name): a.status
-            for a in attempts
-            if a.destination is not None
-        }
-        over = {key for key, status in last.items() if not (request.retry and status in RETRYABLE)}
-        left = [
-            member
-            for member in line.pool.members.values()
-            if (member.destination.address, member.destination.name) not in over
-        ]
-        if len(left) == len(line.pool.members):
-            return line
-        return replace(line, pool=self._rosters[line.queue.name].of(line.required, left))
+    def _not_rung(self, line: Line, request: RouteRequest, attempts: Sequence[Attempt]) -> Line:
+        return not_rung(line, self._rosters[line.queue.name], request, attempts)
 
     async def _looked_up(
         self,
-        lines: list[_Line],
+        lines: list[Line],
         call: str,
         request: RouteRequest,
         attempts: Sequence[Attempt],
-    ) -> list[_Line]:
+    ) -> list[Line]:
         if self._lookup is None:
             return lines
         able = {m.name: m for line in lines for m in line.pool.members.values()}
@@ -365,7 +343,7 @@ class Team(Router):
         self,
         store: TeamStore,
         ticket: Ticket,
-        lines: Sequence[_Line],
+        lines: Sequence[Line],
         snapshot: Snapshot,
         left: float,
     ) -> Wait:
@@ -382,7 +360,7 @@ class Team(Router):
         position = snapshot.position(ticket.call)
         seconds = None
         if position is not None:
-            seconds = estimate(snapshot, ticket.members, _capacities(lines), position)
+            seconds = estimate(snapshot, ticket.members, capacities_of(lines), position)
         return Wait(place, ticket.queue, position, seconds, max(0.0, left))
 
     # -- presence ----------------------------------------------------------------------------
@@ -446,64 +424,3 @@ class Team(Router):
 
 def _unheard(event: object) -> None:
     """Nobody listens outside of a transfer."""
-
-
-def _names(lines: Sequence[_Line]) -> frozenset[str]:
-    if len(lines) == 1:
-        return lines[0].pool.names
-    return frozenset[str]().union(*(line.pool.names for line in lines))
-
-
-def _terms(lines: Sequence[_Line], groups: Sequence[Sequence[str]]) -> Mapping[str, LeaseTerms]:
-    found = {}
-    for name in chain.from_iterable(groups):
-        line = next(line for line in lines if name in line.pool.terms)
-        found[name] = line.pool.terms[name]
-    return found
-
-
-def _capacities(lines: Sequence[_Line]) -> Mapping[str, int]:
-    if len(lines) == 1:
-        return lines[0].pool.capacities
-    return {name: count for line in lines for name, count in line.pool.capacities.items()}
-
-
-def _ranking(
-    lines: Sequence[_Line], request: RouteRequest, snapshot: Snapshot, limit: int | None
-) -> list[list[str]]:
-    groups: list[list[str]] = []
-    for line in lines:
-        asked = request
-        if line.required != request.skills:
-            asked = replace(request, skills=line.required)
-        cursor = snapshot.cursor
-        after = None if cursor is None else line.pool.places.get(cursor)
-        for tier in line.pool.tiers:
-            groups += tier.ranked(snapshot, asked, after, limit)
-            if limit is not None and len(groups) >= limit:
-                return groups
-    return groups
-
-
-def _anybody(names: frozenset[str], snapshot: Snapshot, within: float) -> bool:
-    """Return whether somebody is there: not all are paused for longer than the caller waits."""
-    now = snapshot.now
-    for name in names:
-        pause = snapshot.state(name).paused(now)
-        if pause is None or (pause.until is not None and pause.until - now < within):
-            return True
-    return False
-
-
-def _offer(lines: Sequence[_Line], queue: Queue, leases: Sequence[MemberLease]) -> Offer:
-    first = leases[0].member
-    line = next(line for line in lines if first in line.pool.names)
-    members = [line.pool.members[lease.member] for lease in leases]
-    methods = tuple(member.method for member in members)
-    return Offer(
-        tuple(member.destination for member in members),
-        line.queue.ring_timeout,
-        leases=tuple(leases),
-        queue=queue.name,
-        methods=methods if any(methods) else (),
-    )

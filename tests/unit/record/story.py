@@ -29,6 +29,7 @@ from livetransfer import (
     PhoneJoined,
     PhoneRang,
     Said,
+    StoreChanged,
     SummaryWritten,
     TransferEnded,
     TransferEvent,
@@ -81,6 +82,7 @@ STORY: list[TransferEvent] = [
     PhoneAnswered(10.9, "human-b", "xyz@pbx"),
     PhoneClassified(11.5, "human-b", AnswerClass.PERSON),
     PhaseChanged(10.9, Phase.RINGING, Phase.BRIEFING, BEN),
+    StoreChanged(11.9, False, "it does not answer"),
     HookFailed(12.0, "greeting", "raised ValueError: +15550123", "the usual one is said"),
     HoldMusicProblem(12.5, "404"),
     BriefingEnded(

@@ -58,7 +58,7 @@ def test_a_whole_transfer() -> None:
     assert record.hold_seconds == hold.seconds == pytest.approx(14.1)
     assert [h.what for h in hold.heard] == ["music", "comfort"]
     assert hold.longest_silence == 0.12
-    assert [note.kind for note in record.notes] == ["refused", "hook", "hold_music"]
+    assert [note.kind for note in record.notes] == ["refused", "hook", "hook", "hold_music"]
     assert record.briefings[0].usage[0]["input_tokens"] == 210
     assert record.outcome is not None
     assert record.outcome["status"] == "bridged"

@@ -75,6 +75,7 @@ def test_one_span_with_children(watch: Watch) -> None:
     assert [event.name for event in root.events] == [
         "livetransfer.refused",
         "livetransfer.hook",
+        "livetransfer.hook",
         "livetransfer.hold_music",
     ]
     names = [span.name for span in watch.spans.get_finished_spans()]
@@ -152,7 +153,7 @@ def test_metrics(watch: Watch) -> None:
         (("status", "bridged"),): 1,
     }
     assert watch.points("refusals") == {(): 1}
-    assert watch.points("hook.failures") == {(("hook", "greeting"),): 1}
+    assert watch.points("hook.failures") == {(("hook", "store"),): 1, (("hook", "greeting"),): 1}
     assert watch.points("hold.silence") == {(): 0.12}
     assert watch.points("queue.wait") == {(("queue", "billing"),): pytest.approx(2.9)}
     assert watch.points("phone.ring") == {(("status", "bridged"),): pytest.approx(4.0)}
