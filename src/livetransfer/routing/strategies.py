@@ -82,6 +82,12 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
 
 StrategyLike = str | Strategy | Callable[[Sequence[Candidate], RouteRequest], Ranking]
 """A strategy's name, an object, or a plain function that ranks."""

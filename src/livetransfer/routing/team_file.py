@@ -145,7 +145,9 @@ class _File:
             mark = error.problem_mark
             line = mark.line + 1 if mark is not None else 1
             raise self._error(line, "", None, error.problem or "it is not YAML") from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            if isinstance(error, ConfigurationError):
+                raise
             raise self._error(1, "", None, f"it is not YAML: {error}") from error
 
     def _json(self) -> Any:
@@ -252,6 +254,9 @@ class _File:
             keys = re.findall(r"[A-Za-z_]+|'[^']*'", field)
             keys = [key.strip("'") for key in keys if key not in ("member", "queue")]
             found: Path_ = where
+            if isinstance(error, DestinationError):
+                found = (*where, "destination")
+                keys = [key for key in keys if (*found, key) in self._lines]
             for key in keys:
                 deeper = (*found, key)
                 if deeper in self._lines:
