@@ -9,6 +9,7 @@ import typer
 
 from ._cli.demo import demo
 from ._cli.doctor import doctor
+from ._cli.team import team
 from ._cli.timeline import timeline
 
 __all__ = ["main"]
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("timeline")(timeline)
+app.add_typer(team, name="team")
 
 
 def _show_version(wanted: bool) -> None:
