@@ -92,8 +92,10 @@ class TransferCall:
         office: Backoffice,
         caller: Call,
         phones: Sequence[Phone],
+        *,
+        targets: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.name = name
+        self.name, self.targets = name, list(targets)
         self.caller = caller
         self.phones = list(phones)
         self._reports, self._office = reports, office
@@ -212,6 +214,8 @@ class Switchboard:
         transfers: Sequence[Mapping[str, Any]] | None = None,
         destination: Mapping[str, Any] | None = None,
         on_refer: OnRefer | None = None,
+        team: Mapping[str, Any] | None = None,
+        phones_of: TransferCall | None = None,
     ) -> TransferCall:
         """Place a call; return once the AI has greeted.
 
@@ -222,15 +226,22 @@ class Switchboard:
             transfers: A plan of several: kind and options each, and `to`, indices of `humans`.
             destination: Keywords of every destination.
             on_refer: What the caller's phone does with a REFER.
+            team: That the phones are the members of a team, its folder and options.
+            phones_of: A call whose phones may be dialled for this one too.
         """
         name = f"call{next(_numbers)}"
-        phones = [await self._phone(behaviour) for behaviour in humans]
-        trunks = [await self._office.trunk(phone.address) for phone in phones]
-        targets = [
-            {"address": f"+1555010{index:04d}", "trunk_id": trunk, **(destination or {})}
-            for index, trunk in enumerate(trunks)
-        ] or [dict(destination or {})]
+        if phones_of is not None:
+            phones, targets = phones_of.phones, phones_of.targets
+        else:
+            phones = [await self._phone(behaviour) for behaviour in humans]
+            trunks = [await self._office.trunk(phone.address) for phone in phones]
+            targets = [
+                {"address": f"+1555010{index:04d}", "trunk_id": trunk, **(destination or {})}
+                for index, trunk in enumerate(trunks)
+            ] or [dict(destination or {})]
         steps = transfers or [{"kind": kind, "options": dict(options or {})}]
+        if team is not None:
+            steps = [{**step, "team": dict(team)} for step in steps]
         plan = [
             {**step, "to": [targets[i] for i in step.get("to", range(len(targets)))]}
             for step in steps
@@ -240,7 +251,7 @@ class Switchboard:
         await self._office.line(number, self._reports.worker.agent_name, metadata=metadata)
         phone = await self._phone(None, on_refer)
         caller = phone.dial(self._stack.uri(number), "+15550001")
-        call = TransferCall(name, self._reports, self._office, caller, phones)
+        call = TransferCall(name, self._reports, self._office, caller, phones, targets=targets)
         await call.greeted()
         return call
 

@@ -37,10 +37,13 @@ from livetransfer import (
     TransferEvent,
     TransferOutcome,
     Verdict,
+    WaitingInQueue,
     WarmTransfer,
     prewarm,
 )
 from livetransfer.record import Records
+from livetransfer.routing import Member, Queue, Team
+from livetransfer.stores import LocalStore
 
 from . import cast, tones
 from .models import Prompt, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
@@ -120,7 +123,15 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
     if not step.get("detects"):
         # These phones speak in single tones, as machines do.
         options["answer_detector"] = None
-    return WarmTransfer(to, briefing=lambda: ReportingBriefing(tell), **options)
+    people = _team(to, **step["team"]) if "team" in step else to
+    return WarmTransfer(people, briefing=lambda: ReportingBriefing(tell), **options)
+
+
+def _team(to: list[Destination], folder: str, **queue: Any) -> Team:
+    """Return a team of one queue; the callers' jobs share it through a folder."""
+    members = [Member(f"m{index}", each) for index, each in enumerate(to)]
+    names = [member.name for member in members]
+    return Team(members, [Queue("desk", members=names, **queue)], store=LocalStore(folder))
 
 
 def tell_event(tell: Tell, event: TransferEvent) -> None:
@@ -129,6 +140,8 @@ def tell_event(tell: Tell, event: TransferEvent) -> None:
         tell("phase", old=str(event.old), new=str(event.new))
     elif isinstance(event, AttemptEnded):
         tell("attempt", status=str(event.attempt.status.value), reason=event.attempt.reason)
+    elif isinstance(event, WaitingInQueue):
+        tell("waiting", queue=event.queue, position=event.position)
     elif isinstance(event, PhoneClassified):
         tell("classified", answered_by=event.answered_by.value)
     elif isinstance(event, CallEnded):

@@ -48,6 +48,8 @@ class Day:
         """Call once, some time of the day, and note what became of it."""
         rolls = self.random
         at, talk = rolls.uniform(0, hours * 3600), rolls.uniform(30, 500)
+        if hours > 12 and number % 4:  # most call in the same half hour of the morning
+            at = 10 * 3600 + rolls.uniform(0, 1800)
         queue = rolls.choice(["billing", "sales", "sales"])
         leaves = rolls.random() < 0.1
         humans: dict[str, Human] = {
