@@ -50,7 +50,19 @@ from .events import (
     TransferStarted,
     WaitingInQueue,
 )
-from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .fallback import (
+    Action,
+    FallbackPolicy,
+    GoTo,
+    HangUp,
+    Next,
+    OfferCallback,
+    On,
+    Otherwise,
+    Retry,
+    ReturnToAgent,
+    TakeMessage,
+)
 from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
 from .media import Media
@@ -96,6 +108,7 @@ __all__ = [
     "EndedBy",
     "FallbackDecided",
     "FallbackPolicy",
+    "GoTo",
     "HangUp",
     "HoldEnded",
     "HoldMusicPlayer",
@@ -104,8 +117,11 @@ __all__ = [
     "HookFailed",
     "Media",
     "Next",
+    "OfferCallback",
     "OfferMade",
+    "On",
     "Opening",
+    "Otherwise",
     "Phase",
     "PhaseChanged",
     "PhoneAnswered",
@@ -122,6 +138,7 @@ __all__ = [
     "Said",
     "SealFailed",
     "SummaryWritten",
+    "TakeMessage",
     "TransferEnded",
     "TransferError",
     "TransferEvent",

@@ -52,7 +52,9 @@ __all__ = [
     "to_dict",
 ]
 
-FallbackAction = Literal["next", "retry", "return_to_agent", "hang_up"]
+FallbackAction = Literal[
+    "next", "retry", "go_to", "return_to_agent", "hang_up", "offer_callback", "take_message"
+]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
 from livetransfer.events import TransferEnded
-from livetransfer.fallback.policy import Fallback, HangUp, ReturnToAgent
+from livetransfer.fallback import Fallback, GoTo, ReturnToAgent
+from livetransfer.fallback.actions import LastAction
 from livetransfer.outcome import Attempt, EndedBy, Ending, TransferOutcome
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
@@ -64,6 +65,7 @@ class Run:
         announce: Lets the caller hear what is said first.
         protocol: What an attempt does.
         course: Whom it rings.
+        go_to: Returns the course that a GoTo means, and the protocol, where it is another one.
         options: What the transfer says.
     """
 
@@ -75,6 +77,7 @@ class Run:
         announce: Callable[[], Awaitable[None]],
         protocol: TransferProtocol,
         course: Course,
+        go_to: Callable[[GoTo], tuple[Course, TransferProtocol | None]],
         options: RunOptions,
     ) -> None:
         self._call, self._claim, self._announce = call, claim, announce
@@ -83,6 +86,7 @@ class Run:
             call,
             protocol,
             course,
+            go_to=go_to,
             fallback=options.fallback,
             ring_timeout=options.ring_timeout,
             max_attempts=options.max_attempts,
@@ -169,7 +173,7 @@ class Run:
 
     async def _give_back(
         self,
-        action: ReturnToAgent | HangUp,
+        action: LastAction,
         outcome: TransferOutcome,
         closing: asyncio.Task[None] | None,
     ) -> TransferOutcome:

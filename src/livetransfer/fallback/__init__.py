@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from .policy import Action, Fallback, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .actions import Action, GoTo, HangUp, Next, OfferCallback, Retry, ReturnToAgent, TakeMessage
+from .explain import table as explain
+from .policy import Fallback, FallbackPolicy, On, Otherwise, Policy
 
-__all__ = ["Action", "Fallback", "FallbackPolicy", "HangUp", "Next", "Retry", "ReturnToAgent"]
+__all__ = [
+    "Action",
+    "Fallback",
+    "FallbackPolicy",
+    "GoTo",
+    "HangUp",
+    "Next",
+    "OfferCallback",
+    "On",
+    "Otherwise",
+    "Policy",
+    "Retry",
+    "ReturnToAgent",
+    "TakeMessage",
+    "explain",
+]

@@ -82,7 +82,11 @@ class PhasePart(_Part):
 class DecisionPart(_Part):
     """What followed a failed attempt, and why."""
 
-    action: str = Field(description="next, retry, return_to_agent or hang_up.")
+    action: str = Field(
+        description=(
+            "next, retry, go_to, return_to_agent, hang_up, offer_callback or take_message."
+        )
+    )
     reason: str = ""
     after: float = Field(default=0.0, description="Seconds that were waited first.")
     say: str | None = None

@@ -1,0 +1,103 @@
+"""explain(): what a policy says of every status, after the first, second and last attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from livetransfer.answer_class import AnswerClass
+from livetransfer.destination import Destination
+from livetransfer.outcome import Attempt
+from livetransfer.status import TransferStatus
+
+from .actions import Action, GoTo, HangUp, Next, OfferCallback, Retry, ReturnToAgent, TakeMessage
+from .policy import Fallback, FirstOpinion, On, decide
+
+__all__ = ["table"]
+
+_NEVER_ASKED = frozenset(
+    {
+        TransferStatus.BRIDGED,
+        TransferStatus.REFERRED,
+        TransferStatus.CALLER_LEFT,
+        TransferStatus.CANCELLED,
+        TransferStatus.ANSWERED_ELSEWHERE,
+    }
+)
+"""Statuses that end a run, or are those of one phone of several: no policy is asked of them."""
+
+_SOMEBODY = Destination("+15550100")
+
+
+def table(policy: Fallback | None) -> str:
+    """Return the table, in Markdown.
+
+    The columns are the first attempt at a destination with another one left in the list, the
+    second attempt at it with none left, and an attempt after which nobody is dialled any more,
+    because ``max_attempts`` or ``max_hold`` is reached.
+    """
+    rows = [
+        (status.value, [_cell(policy, attempt) for attempt in _attempts(status, None)])
+        for status in TransferStatus
+        if status not in _NEVER_ASKED
+    ]
+    for answer in sorted(_answers(policy), key=list(AnswerClass).index):
+        attempts = _attempts(TransferStatus.VOICEMAIL, answer)
+        rows.append((f"answered by: {answer.value}", [_cell(policy, one) for one in attempts]))
+    head = ("after", ["first attempt", "second attempt", "last attempt"])
+    widths = [
+        max(len(row[0]) if index == 0 else len(row[1][index - 1]) for row in [head, *rows])
+        for index in range(4)
+    ]
+    lines = [
+        _line((head[0], *head[1]), widths),
+        "|" + "|".join("-" * (w + 2) for w in widths) + "|",
+    ]
+    return "\n".join(lines + [_line((name, *cells), widths) for name, cells in rows])
+
+
+def _attempts(status: TransferStatus, answer: AnswerClass | None) -> tuple[Attempt, ...]:
+    who = None if status is TransferStatus.UNAVAILABLE else _SOMEBODY
+    return (
+        Attempt(who, status, tries=1, remaining=1, answered_by=answer),
+        Attempt(who, status, tries=2, remaining=0, answered_by=answer),
+        Attempt(who, status, tries=2, remaining=0, answered_by=answer, last=True),
+    )
+
+
+def _answers(policy: Fallback | None) -> set[AnswerClass]:
+    if isinstance(policy, On):
+        return {when for when in policy.when if isinstance(when, AnswerClass)}
+    if isinstance(policy, FirstOpinion):
+        return {answer for part in policy.parts for answer in _answers(part)}
+    return set()
+
+
+def _cell(policy: Fallback | None, attempt: Attempt) -> str:
+    try:
+        action = decide(policy, attempt)
+    except Exception as error:
+        return f"fails: {type(error).__name__}"
+    words = _WORDS[type(action)](action)
+    say = action.say
+    return f'{words}, after "{say}"' if say else words
+
+
+def _go_to(action: GoTo) -> str:
+    target = action.target if isinstance(action.target, str) else action.target.label
+    return f"go to {target}" + (", unbriefed" if action.cold else "")
+
+
+_WORDS: dict[type[Action], Callable[..., str]] = {
+    Next: lambda action: "the next one",
+    Retry: lambda action: f"again after {action.after:g} s",
+    GoTo: _go_to,
+    ReturnToAgent: lambda action: "back to the AI",
+    HangUp: lambda action: "hang up",
+    OfferCallback: lambda action: "the AI offers a callback",
+    TakeMessage: lambda action: "the AI takes a message",
+}
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return "| " + " | ".join(padded) + " |"
