@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .destination import Destination
 from .legs import LegKind
-from .outcome import Attempt, CallEnd, TransferOutcome
+from .outcome import Attempt, CallEnd, Offered, TransferOutcome
 from .phases import Phase
 from .phone_events import (
     BriefingEnded,
@@ -34,6 +34,7 @@ __all__ = [
     "HoldMusicProblem",
     "HoldStarted",
     "HookFailed",
+    "OfferDecided",
     "OfferMade",
     "Phase",
     "PhaseChanged",
@@ -180,6 +181,20 @@ class FallbackDecided:
 
 
 @dataclass(frozen=True)
+class OfferDecided:
+    """What the AI has offered instead is decided; it may come after TransferEnded.
+
+    Attributes:
+        offer: What it was: a callback, or a message.
+        result: ``"made"``, ``"declined"``, or ``"expired"``: nothing was decided in time.
+    """
+
+    at: float
+    offer: Offered
+    result: str
+
+
+@dataclass(frozen=True)
 class HoldStarted:
     """The caller is on hold.
 
@@ -301,6 +316,7 @@ TransferEvent = (
     | ComfortHeard
     | HoldEnded
     | OfferMade
+    | OfferDecided
     | WaitingInQueue
     | SummaryWritten
     | AttemptEnded

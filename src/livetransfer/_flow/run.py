@@ -15,6 +15,7 @@ from livetransfer.fallback import Fallback, GoTo, ReturnToAgent
 from livetransfer.fallback.actions import LastAction
 from livetransfer.outcome import Attempt, EndedBy, Ending, TransferOutcome
 from livetransfer.phases import Phase
+from livetransfer.privacy import Privacy
 from livetransfer.status import TransferStatus
 
 from .account import Account
@@ -27,6 +28,7 @@ from .course import Course
 from .endings import AttemptOver, Stopped
 from .giving_back import GivingBack
 from .leg import HumanLeg
+from .offering import Offering
 from .reporting import outcome_by, outcome_of
 from .taking_back import TakingBack
 
@@ -46,14 +48,18 @@ class RunOptions:
         after: What follows the bridge.
         return_instructions: What the AI is asked to say to a caller it has back; None: nothing.
         talking: Whether the AI goes on talking with the caller while it rings.
+        privacy: What may be told of the caller.
+        priority: The caller's priority in a queue.
     """
 
     fallback: Fallback | None
     ring_timeout: float
     max_attempts: int
     after: After
+    privacy: Privacy
     return_instructions: str | None = None
     talking: bool = False
+    priority: int = 0
 
 
 class Run:
@@ -93,7 +99,8 @@ class Run:
             holds=not options.talking,
         )
         self._taking_back = TakingBack(call.session, options.return_instructions)
-        self._giving_back = GivingBack(call, reports=not options.talking)
+        offering = Offering(call, privacy=options.privacy, priority=options.priority)
+        self._giving_back = GivingBack(call, offering, reports=not options.talking)
 
     async def execute(self) -> TransferOutcome:
         """Run the transfer to its outcome; see `WarmTransfer.run`."""

@@ -234,6 +234,8 @@ class Transfer:
                     after=self._after,
                     return_instructions=self._return_instructions,
                     talking=talking,
+                    privacy=self._privacy,
+                    priority=self._priority,
                 ),
             )
             call.emit(self._started(control))

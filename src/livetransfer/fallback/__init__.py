@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .actions import Action, GoTo, HangUp, Next, OfferCallback, Retry, ReturnToAgent, TakeMessage
-from .explain import table as explain
-from .policy import Fallback, FallbackPolicy, On, Otherwise, Policy
+from .policy import Fallback, FallbackPolicy, On, Otherwise, Policy, explain
 
 __all__ = [
     "Action",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from livetransfer.answer_class import AnswerClass
 from livetransfer.destination import Destination
@@ -10,7 +10,6 @@ from livetransfer.outcome import Attempt
 from livetransfer.status import TransferStatus
 
 from .actions import Action, GoTo, HangUp, Next, OfferCallback, Retry, ReturnToAgent, TakeMessage
-from .policy import Fallback, FirstOpinion, On, decide
 
 __all__ = ["table"]
 
@@ -28,21 +27,25 @@ _NEVER_ASKED = frozenset(
 _SOMEBODY = Destination("+15550100")
 
 
-def table(policy: Fallback | None) -> str:
+def table(decide: Callable[[Attempt], Action], answers: Iterable[AnswerClass]) -> str:
     """Return the table, in Markdown.
 
     The columns are the first attempt at a destination with another one left in the list, the
     second attempt at it with none left, and an attempt after which nobody is dialled any more,
     because ``max_attempts`` or ``max_hold`` is reached.
+
+    Args:
+        decide: Says what follows an attempt.
+        answers: The answer classes of which it has something to say.
     """
     rows = [
-        (status.value, [_cell(policy, attempt) for attempt in _attempts(status, None)])
+        (status.value, [_cell(decide, attempt) for attempt in _attempts(status, None)])
         for status in TransferStatus
         if status not in _NEVER_ASKED
     ]
-    for answer in sorted(_answers(policy), key=list(AnswerClass).index):
+    for answer in sorted(answers, key=list(AnswerClass).index):
         attempts = _attempts(TransferStatus.VOICEMAIL, answer)
-        rows.append((f"answered by: {answer.value}", [_cell(policy, one) for one in attempts]))
+        rows.append((f"answered by: {answer.value}", [_cell(decide, one) for one in attempts]))
     head = ("after", ["first attempt", "second attempt", "last attempt"])
     widths = [
         max(len(row[0]) if index == 0 else len(row[1][index - 1]) for row in [head, *rows])
@@ -64,17 +67,9 @@ def _attempts(status: TransferStatus, answer: AnswerClass | None) -> tuple[Attem
     )
 
 
-def _answers(policy: Fallback | None) -> set[AnswerClass]:
-    if isinstance(policy, On):
-        return {when for when in policy.when if isinstance(when, AnswerClass)}
-    if isinstance(policy, FirstOpinion):
-        return {answer for part in policy.parts for answer in _answers(part)}
-    return set()
-
-
-def _cell(policy: Fallback | None, attempt: Attempt) -> str:
+def _cell(decide: Callable[[Attempt], Action], attempt: Attempt) -> str:
     try:
-        action = decide(policy, attempt)
+        action = decide(attempt)
     except Exception as error:
         return f"fails: {type(error).__name__}"
     words = _WORDS[type(action)](action)

@@ -23,6 +23,7 @@ from .actions import (
     ReturnToAgent,
     TakeMessage,
 )
+from .explain import table
 
 __all__ = [
     "Action",
@@ -41,6 +42,7 @@ __all__ = [
     "actions_of",
     "check_fallback",
     "decide",
+    "explain",
 ]
 
 ACTIONS = (Next, Retry, GoTo, ReturnToAgent, HangUp, OfferCallback, TakeMessage)
@@ -72,9 +74,7 @@ class Policy:
 
     def explain(self) -> str:
         """Return a table of what follows each status: after the first, second and last attempt."""
-        from .explain import table
-
-        return table(self)
+        return explain(self)
 
 
 Fallback = Policy | Callable[[Attempt], Action | None]
@@ -261,6 +261,26 @@ def actions_of(policy: Fallback | None) -> Iterator[Action]:
             yield from actions_of(part)
     else:
         yield from actions_of(getattr(policy, "policy", None))
+
+
+def explain(policy: Fallback | None) -> str:
+    """Return a table, in Markdown, of what follows each status.
+
+    Its columns are the first attempt at a destination with another one left, the second attempt
+    with none left, and one after which nobody is dialled any more.
+
+    Args:
+        policy: A policy, or a function; None is the default.
+    """
+    return table(lambda attempt: decide(policy, attempt), _answers(policy))
+
+
+def _answers(policy: Fallback | None) -> set[AnswerClass]:
+    if isinstance(policy, On):
+        return {when for when in policy.when if isinstance(when, AnswerClass)}
+    if isinstance(policy, FirstOpinion):
+        return {answer for part in policy.parts for answer in _answers(part)}
+    return set()
 
 
 def check_fallback(policy: Fallback | None) -> Fallback | None:

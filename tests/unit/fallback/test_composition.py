@@ -181,7 +181,8 @@ def test_how_it_is_bracketed_changes_nothing(rules: list[Any], seen: Attempt) ->
 @given(st.lists(RULES, min_size=1, max_size=4))
 def test_it_is_bounded_in_tries_where_every_rule_is(rules: list[Any]) -> None:
     """A run of nothing but busy lines ends, whatever the rules say of them."""
-    policy, gone, tries = composed(rules), (), 1
+    policy, tries = composed(rules), 1
+    gone: tuple[str, ...] = ()
     for made in range(1, 50):
         last = made >= 10
         action = decide(policy, attempt(BUSY, tries=tries, gone_to=gone, last=last))

@@ -173,7 +173,7 @@ async def test_a_function_gets_past_no_guard() -> None:
 
 async def test_a_department_that_the_router_no_longer_knows() -> None:
     class Changing(Router):
-        async def offer(self, request: RouteRequest, attempts: Any) -> Any:  # type: ignore[override]
+        async def offer(self, request: RouteRequest, attempts: Any) -> Any:
             if request.department == "support":
                 raise UnknownDestinationError("department", "support", "it is gone")
             return Offer(self["sales"])
