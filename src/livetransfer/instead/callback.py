@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,14 +10,13 @@ from zoneinfo import ZoneInfo
 from livekit.agents import AgentSession, ToolError
 from livekit.agents.voice import SpeechHandle
 
-from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed
 from livetransfer.fallback import OfferCallback
 
 from . import times
 from .numbers import NoCallback, callback_number, digit_by_digit
 from .requesting import keep_request
-from .step import Step
+from .step import Step, unharmed
 
 __all__ = ["choose_time", "confirm_number", "decline_callback", "promised"]
 
@@ -96,8 +94,7 @@ async def choose_time(step: Step, when: str, reason: str) -> str:
     Raises:
         ToolError: The number is not confirmed, nobody is called then, or it could not be kept.
     """
-    task = asyncio.create_task(_choose(step, when, reason), name="livetransfer-callback")
-    return await asyncio.shield(keep(task))
+    return await unharmed(_choose(step, when, reason), "livetransfer-callback")
 
 
 async def _choose(step: Step, when: str, reason: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from livekit.agents import Agent, AgentSession
+from livekit.agents import Agent, AgentSession, ToolError
 from livekit.agents.llm import RealtimeModel, Tool, Toolset
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
@@ -20,7 +20,7 @@ from livetransfer.fallback import OfferCallback, TakeMessage
 from .facts import Facts
 from .recording import Recording
 
-__all__ = ["Step", "step_of"]
+__all__ = ["Step", "step_of", "unharmed"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -182,6 +182,27 @@ class Step:
                 ctx.add_message(role="system", content=note)
                 await _within(agent.update_chat_ctx(ctx))
             await _within(agent.update_tools([each for each in agent.tools if each is not tools]))
+
+
+async def unharmed(work: Coroutine[Any, Any, str], name: str) -> str:
+    """Return what `work` returns; it goes on where a turn that waits for it is interrupted.
+
+    Raises:
+        ToolError: That is what it raises.
+    """
+
+    async def answered() -> str | ToolError:
+        try:
+            return await work
+        except ToolError as refused:
+            return refused
+
+    task = asyncio.create_task(answered(), name=name)
+    keep(task)
+    found = await asyncio.shield(task)
+    if isinstance(found, ToolError):
+        raise found
+    return found
 
 
 def _flat(tools: list[Tool | Toolset]) -> list[Tool | Toolset]:

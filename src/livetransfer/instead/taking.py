@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from livekit.agents import ToolError
 
-from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed
 from livetransfer.fallback import TakeMessage
 
 from . import times
 from .delivery import deliver
 from .message import Message
-from .step import Step
+from .step import Step, unharmed
 
 __all__ = ["decline_message", "take_message"]
 
@@ -35,8 +33,7 @@ async def take_message(step: Step, text: str, name: str, number: str) -> str:
     Raises:
         ToolError: There is no message, or it could not be passed on.
     """
-    task = asyncio.create_task(_take(step, text, name, number), name="livetransfer-message")
-    return await asyncio.shield(keep(task))
+    return await unharmed(_take(step, text, name, number), "livetransfer-message")
 
 
 async def _take(step: Step, text: str, name: str, number: str) -> str:

@@ -105,10 +105,16 @@ _APOLOGIES = {
 }
 _APOLOGY = "I am sorry, I could not reach anybody."
 
+_QUESTIONS = {
+    None: "What else can I do for you?",
+    "callback": "Shall I have somebody call you back?",
+    "message": "Would you like to leave a message?",
+}
+
 
 def apology(outcome: TransferOutcome) -> str:
     """Return what the caller hears when a transfer has failed: what is so, and no promise."""
-    return _APOLOGIES.get(outcome.status, _APOLOGY) + " What else can I do for you?"
+    return f"{_APOLOGIES.get(outcome.status, _APOLOGY)} {_QUESTIONS[outcome.offers]}"
 
 
 _STAGES = {
