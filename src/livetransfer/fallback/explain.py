@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from livetransfer.answer_class import AnswerClass
 from livetransfer.destination import Destination
@@ -31,21 +32,21 @@ def table(decide: Callable[[Attempt], Action], answers: Iterable[AnswerClass]) -
     """Return the table, in Markdown.
 
     The columns are the first attempt at a destination with another one left in the list, the
-    second attempt at it with none left, and an attempt after which nobody is dialled any more,
-    because ``max_attempts`` or ``max_hold`` is reached.
+    second attempt (where the first has led somewhere else: the first there) with none left, and one
+    after which nobody is dialled any more, because ``max_attempts`` or ``max_hold`` is reached.
 
     Args:
         decide: Says what follows an attempt.
         answers: The answer classes of which it has something to say.
     """
     rows = [
-        (status.value, [_cell(decide, attempt) for attempt in _attempts(status, None)])
+        (status.value, _cells(decide, status, None))
         for status in TransferStatus
         if status not in _NEVER_ASKED
     ]
     for answer in sorted(answers, key=list(AnswerClass).index):
-        attempts = _attempts(TransferStatus.VOICEMAIL, answer)
-        rows.append((f"answered by: {answer.value}", [_cell(decide, one) for one in attempts]))
+        name = f"answered by: {answer.value}"
+        rows.append((name, _cells(decide, TransferStatus.VOICEMAIL, answer)))
     head = ("after", ["first attempt", "second attempt", "last attempt"])
     widths = [
         max(len(row[0]) if index == 0 else len(row[1][index - 1]) for row in [head, *rows])
@@ -58,23 +59,31 @@ def table(decide: Callable[[Attempt], Action], answers: Iterable[AnswerClass]) -
     return "\n".join(lines + [_line((name, *cells), widths) for name, cells in rows])
 
 
-def _attempts(status: TransferStatus, answer: AnswerClass | None) -> tuple[Attempt, ...]:
+def _cells(
+    decide: Callable[[Attempt], Action], status: TransferStatus, answer: AnswerClass | None
+) -> list[str]:
     who = None if status is TransferStatus.UNAVAILABLE else _SOMEBODY
-    return (
-        Attempt(who, status, tries=1, remaining=1, answered_by=answer),
-        Attempt(who, status, tries=2, remaining=0, answered_by=answer),
-        Attempt(who, status, tries=2, remaining=0, answered_by=answer, last=True),
-    )
+    first = Attempt(who, status, tries=1, remaining=1, answered_by=answer)
+    action = _decided(decide, first)
+    second = replace(first, tries=2, remaining=0)
+    if isinstance(action, GoTo):
+        second = replace(first, remaining=0, gone_to=(action.key,))
+    last = replace(second, last=True)
+    return [_cell(action), _cell(_decided(decide, second)), _cell(_decided(decide, last))]
 
 
-def _cell(decide: Callable[[Attempt], Action], attempt: Attempt) -> str:
+def _decided(decide: Callable[[Attempt], Action], attempt: Attempt) -> Action | Exception:
     try:
-        action = decide(attempt)
+        return decide(attempt)
     except Exception as error:
-        return f"fails: {type(error).__name__}"
+        return error
+
+
+def _cell(action: Action | Exception) -> str:
+    if isinstance(action, Exception):
+        return f"fails: {type(action).__name__}"
     words = _WORDS[type(action)](action)
-    say = action.say
-    return f'{words}, after "{say}"' if say else words
+    return f'{words}, saying "{action.say}"' if action.say else words
 
 
 def _go_to(action: GoTo) -> str:

@@ -17,6 +17,9 @@ from livetransfer._flow.claim import is_claimed
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
+from livetransfer.fallback import OfferCallback, TakeMessage
+from livetransfer.fallback.policy import actions_of
+from livetransfer.instead import FallbackTools
 from livetransfer.outcome import TransferOutcome
 from livetransfer.routing.opening import Kind, Opening
 from livetransfer.routing.router import Router
@@ -66,7 +69,7 @@ class TransferTools(Toolset):
             may say what is not so.
         fixed_tools: For a model whose tools cannot change during a session, such as most realtime
             models: all departments are listed, and one that is closed is refused when it is
-            called.
+            called. What the fallback may offer has its tools from the start.
         **options: Those of `WarmTransfer`; those of `ColdTransfer` where a department is cold.
             What is for both is given to both.
 
@@ -100,7 +103,11 @@ class TransferTools(Toolset):
         self._making = Making(self._router, options, kinds)
         self._progress: WeakKeyDictionary[AgentSession[Any], Progress] = WeakKeyDictionary()
         self._made: tuple[tuple[tuple[str, Opening], ...], list[Tool | Toolset]] | None = None
-        super().__init__(id="livetransfer")
+        fallback = self._making.fallback
+        offered = {type(action) for action in actions_of(fallback)}
+        offers = bool(offered & {OfferCallback, TakeMessage})
+        own = [FallbackTools(fallback)] if fixed_tools and offers else None
+        super().__init__(id="livetransfer", tools=own)
         self._made = None  # it looks at every attribute, before it has found a subclass's own tools
 
     @property
