@@ -31,6 +31,9 @@ from livetransfer import (
     CallEnded,
     ColdTransfer,
     Destination,
+    OfferCallback,
+    OfferDecided,
+    Otherwise,
     PhaseChanged,
     PhoneClassified,
     TransferError,
@@ -74,6 +77,18 @@ class ReportingBriefing(BriefingAgent):
         super().decide(verdict)
 
 
+class TellingStore:
+    """Tells of the callbacks that it is to keep."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    async def add(self, request: Any) -> Any:
+        """Keep it."""
+        self._tell("callback", number=request.number, id=request.id)
+        return request
+
+
 class TransferAgent(Agent):
     """Transfers when asked for a person."""
 
@@ -115,6 +130,8 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
         **step.get("options", {}),
     }
     to = [Destination(**each) for each in step["to"]]
+    if step.get("offers") == "callback":
+        options["fallback"] = Otherwise(OfferCallback(TellingStore(tell), timezone="Europe/Berlin"))
     if step["kind"] == "cold":
         return ColdTransfer(to, **options)
     if not step.get("detects"):
@@ -131,6 +148,8 @@ def tell_event(tell: Tell, event: TransferEvent) -> None:
         tell("attempt", status=str(event.attempt.status.value), reason=event.attempt.reason)
     elif isinstance(event, PhoneClassified):
         tell("classified", answered_by=event.answered_by.value)
+    elif isinstance(event, OfferDecided):
+        tell("offer_decided", offer=event.offer, result=event.result)
     elif isinstance(event, CallEnded):
         tell("call_ended", by=str(event.end.by))
 
