@@ -13,19 +13,17 @@ from ._cause import Cause
 from ._frozen import Frozen
 from ._so_far import SoFar
 from .answer_class import AnswerClass
+from .circumstances import CallerFacts, QueueState
 from .control import BridgeMode
 from .destination import Destination
 from .errors import TransferError
-from .legs import LegKind
 from .status import RETRYABLE, TransferStatus
 
 __all__ = [
     "Attempt",
     "CallEnd",
-    "CallerFacts",
     "EndedBy",
     "Offered",
-    "QueueState",
     "TransferFailed",
     "TransferOutcome",
 ]
@@ -65,41 +63,6 @@ class CallEnd:
     def to_dict(self) -> dict[str, Any]:
         """Return it as what JSON can hold."""
         return {"by": self.by.value, "seconds": self.seconds, "returned": self.returned}
-
-
-@dataclass(frozen=True)
-class CallerFacts:
-    """What is known of the caller.
-
-    Attributes:
-        identity: The identity of his leg.
-        kind: How he is connected.
-        number: His number, as the network told it; None where it did not.
-        attributes: The attributes of his participant.
-    """
-
-    identity: str
-    kind: LegKind = "phone"
-    number: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "attributes", Frozen(self.attributes))
-
-
-@dataclass(frozen=True)
-class QueueState:
-    """How the caller has stood in a queue, when he last waited in one.
-
-    Attributes:
-        name: The queue.
-        position: His place in it, 1 for the next; None where it is not known.
-        estimate: Seconds until somebody would have been free; None where it is not known.
-    """
-
-    name: str | None = None
-    position: int | None = None
-    estimate: float | None = None
 
 
 @dataclass(frozen=True)

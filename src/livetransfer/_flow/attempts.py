@@ -11,6 +11,7 @@ from typing import Any
 
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
+from livetransfer.circumstances import QueueState
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import TransferError, UnknownDestinationError
 from livetransfer.events import (
@@ -22,7 +23,7 @@ from livetransfer.events import (
 from livetransfer.fallback import Action, Fallback, GoTo, Next, Retry, ReturnToAgent
 from livetransfer.fallback.actions import LastAction
 from livetransfer.fallback.policy import decide
-from livetransfer.outcome import Attempt, QueueState
+from livetransfer.outcome import Attempt
 from livetransfer.phases import Phase
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.status import TransferStatus

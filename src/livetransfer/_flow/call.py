@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from livetransfer._so_far import SoFar
+from livetransfer.circumstances import CallerFacts, QueueState
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
 from livetransfer.dialling import completed
@@ -21,7 +22,7 @@ from livetransfer.events import (
 )
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer
-from livetransfer.outcome import Attempt, CallerFacts, QueueState
+from livetransfer.outcome import Attempt
 from livetransfer.phases import Phase, Phases
 
 from .caller_session import CallerSession

@@ -22,6 +22,7 @@ from livetransfer.events import (
     HoldMusicProblem,
     HoldStarted,
     HookFailed,
+    OfferDecided,
     OfferMade,
     PhaseChanged,
     PhoneAnswered,
@@ -47,6 +48,7 @@ from .model import (
     HoldPart,
     LinePart,
     NotePart,
+    OfferedPart,
     PhasePart,
     PhonePart,
     QueuePart,
@@ -378,6 +380,10 @@ def _hook(record: TransferRecord, event: HookFailed) -> dict[str, Any]:
     return {"notes": (*record.notes, NotePart(at=event.at, kind="hook", text=text))}
 
 
+def _offer_decided(record: TransferRecord, event: OfferDecided) -> dict[str, Any]:
+    return {"offered": OfferedPart(at=event.at, offer=event.offer, result=event.result)}
+
+
 def _hold_music(record: TransferRecord, event: HoldMusicProblem) -> dict[str, Any]:
     note = NotePart(at=event.at, kind="hold_music", text=event.reason)
     return {"notes": (*record.notes, note)}
@@ -405,6 +411,7 @@ _CHANGES: dict[type, Change] = {
     SummaryWritten: _summary,
     DestinationRefused: _refused,
     HookFailed: _hook,
+    OfferDecided: _offer_decided,
     HoldMusicProblem: _hold_music,
 }
 """What each event changes."""

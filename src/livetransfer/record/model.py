@@ -189,6 +189,14 @@ class NotePart(_Part):
     text: str
 
 
+class OfferedPart(_Part):
+    """What the AI has offered after a failure: a callback, or a message."""
+
+    at: float = Field(description="When it was decided; it may be after the end.")
+    offer: Literal["callback", "message"]
+    result: str = Field(description="made, declined or expired.")
+
+
 class EndPart(_Part):
     """How the call between caller and human ended."""
 
@@ -233,6 +241,9 @@ class TransferRecord(_Part):
     summary: str | None = None
     notes: tuple[NotePart, ...] = ()
     outcome: dict[str, Any] | None = Field(default=None, description="TransferOutcome.to_dict().")
+    offered: OfferedPart | None = Field(
+        default=None, description="Written when it is decided, which may be after the end."
+    )
     end: EndPart | None = None
     software: dict[str, str] = {}
 

@@ -23,6 +23,7 @@ from livetransfer import (
     WarmTransfer,
 )
 from livetransfer.instead import FallbackTools
+from livetransfer.record import Records
 from livetransfer.testing import Human, ScriptedLLM, ScriptedTTS, simulate
 from tests.unit.transfers import Rig, rig
 
@@ -346,3 +347,21 @@ async def test_transfer_tools_offer_it_in_the_callers_words() -> None:
             each.ask(text)
             await asyncio.sleep(3)
     assert len(store.kept) == 1
+
+
+async def test_the_record_of_the_transfer_says_what_came_of_it() -> None:
+    kept: list[Any] = []
+    transfer = WarmTransfer(
+        ANN, fallback=Otherwise(OfferCallback(Store())), records=Records(kept.append)
+    )
+    async with simulate(humans={ANN: Human.busy()}) as call, rig(call, transfer.run, RULES) as r:
+        r.ask()
+        await r.outcome()
+        await asyncio.sleep(4)
+        first = len(kept)
+        assert kept[-1].over
+        assert kept[-1].offered is None
+        for text in ("use my number", "yes that is right", "as soon as you can"):
+            await says(r, text)
+    assert [record.offered.result for record in kept[first:]] == ["made"]
+    assert kept[-1].id == kept[first - 1].id
