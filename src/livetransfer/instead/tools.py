@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from livekit.agents import RunContext, ToolError
@@ -95,13 +95,13 @@ class FallbackTools(Toolset):
     nothing to decide.
 
     Args:
-        policy: The fallback of the transfers. Of a plain function it cannot be seen what it will
-            say, so both kinds of tools are there; that is so for None, too.
+        policy: The fallback of the transfers, or several. Of a plain function it cannot be seen
+            what it will say, so both kinds of tools are there; that is so for None, too.
     """
 
-    def __init__(self, policy: Fallback | None = None) -> None:
-        check_fallback(policy)
-        kinds = {type(action) for action in actions_of(policy)}
+    def __init__(self, policy: Fallback | Sequence[Fallback] | None = None) -> None:
+        several = policy if isinstance(policy, Sequence) else [policy]
+        kinds = {type(action) for each in several for action in actions_of(check_fallback(each))}
         both = kinds.isdisjoint({OfferCallback, TakeMessage})
         tools: list[Tool | Toolset] = []
         if both or OfferCallback in kinds:
