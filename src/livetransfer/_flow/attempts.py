@@ -175,9 +175,11 @@ class Attempts:
         """Go to somebody else; where that is refused, the next attempt is over before it begins."""
         call = self._call
         call.gone_to = (*call.gone_to, action.key)
+        department = call.department
         try:
             course, protocol = self._go_to(action)
         except TransferError as error:
+            call.department = department
             logger.error("a fallback policy goes to somebody who cannot be rung", exc_info=error)
             self._refused = error
             return

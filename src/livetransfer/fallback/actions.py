@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from livetransfer._checks import check_seconds, check_text
+from livetransfer.callback_request import CallbackStore
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 
@@ -150,7 +151,7 @@ class OfferCallback:
         ConfigurationError: One of them cannot be used.
     """
 
-    store: Any = field(repr=False)
+    store: CallbackStore = field(repr=False)
     say: str | None = None
     queue: str | None = None
     timezone: str = "UTC"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from livetransfer.callback_request import CallbackStore
 from livetransfer.errors import ConfigurationError
 
 __all__ = ["check_hours", "check_message_target", "check_store", "check_zone"]
@@ -43,7 +44,7 @@ def check_store(store: object) -> None:
     Raises:
         ConfigurationError: It cannot.
     """
-    if isinstance(store, type) or not callable(getattr(store, "add", None)):
+    if isinstance(store, type) or not isinstance(store, CallbackStore):
         raise ConfigurationError("store", store, "give a CallbackStore")
 
 

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 
 from livetransfer._user_code import ask
+from livetransfer.callback_request import CallbackRequest
 from livetransfer.fallback import OfferCallback
 
+from . import times
 from .step import Step
 
-__all__ = ["STORE_LIMIT", "CallbackWish", "keep_request"]
+__all__ = ["STORE_LIMIT", "keep_request"]
 
 STORE_LIMIT = 8.0
 """Seconds that the store may take: the caller waits for it."""
-
-
-@dataclass(frozen=True)
-class CallbackWish:
-    """Stands in for the port's CallbackRequest."""
-
-    id: str
-    number: str
-    reason: str
-    summary: str | None
-    queue: str | None
-    not_before: datetime
-    not_after: datetime
-    timezone: str
-    attempts: int
-    call: str
 
 
 async def keep_request(
@@ -42,7 +27,7 @@ async def keep_request(
         CodeFailed: It raised, or took longer than `STORE_LIMIT` seconds.
     """
     facts = step.facts
-    wish = CallbackWish(
+    request = CallbackRequest(
         id=request_id(step),
         number=number,
         reason=facts.privacy.spoken(reason)[:300],
@@ -53,8 +38,11 @@ async def keep_request(
         timezone=action.timezone,
         attempts=action.attempts,
         call=facts.call,
+        priority=facts.priority,
+        place=facts.place,
+        made=times.now(),
     )
-    await ask("callback store", lambda: action.store.add(wish), STORE_LIMIT)
+    await ask("callback store", lambda: action.store.add(request), STORE_LIMIT)
 
 
 def request_id(step: Step) -> str:

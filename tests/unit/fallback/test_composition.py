@@ -242,7 +242,7 @@ def test_an_action_is_no_policy() -> None:
         (lambda: Otherwise(FallbackPolicy()), "action"),  # type: ignore[arg-type]
         (lambda: GoTo(""), "target"),
         (lambda: GoTo(7), "target"),  # type: ignore[arg-type]
-        (lambda: OfferCallback(object()), "store"),
+        (lambda: OfferCallback(object()), "store"),  # type: ignore[arg-type]
         (lambda: OfferCallback(STORE, timezone="Europe/Nowhere"), "timezone"),
         (lambda: OfferCallback(STORE, hours="9-5"), "hours"),
         (lambda: OfferCallback(STORE, window=1), "window"),
