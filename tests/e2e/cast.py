@@ -105,8 +105,20 @@ CALLS_BACK = [
     ),
 ]
 
+TAKES_MESSAGES = [
+    *RULES[:5],
+    Rule("Welcome back.", output="was passed on"),
+    *RULES[5:],
+    Rule(
+        ToolCall("take_message", {"message": "Call back.", "name": "", "number": ""}),
+        user="number that I call from",
+        tool="take_message",
+    ),
+]
+
 MODELS = {
     "": RULES,
+    "takes messages": TAKES_MESSAGES,
     "calls back": CALLS_BACK,
     "has tools": with_tools(SALES),
     "has tools, twice": with_tools([SALES, SALES]),

@@ -8,10 +8,13 @@ keywords of Destination. `cast.py` says which tone stands for which voice and se
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import wave
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from livekit.agents import (
     NOT_GIVEN,
     Agent,
@@ -36,6 +39,7 @@ from livetransfer import (
     Otherwise,
     PhaseChanged,
     PhoneClassified,
+    TakeMessage,
     TransferError,
     TransferEvent,
     TransferOutcome,
@@ -43,6 +47,7 @@ from livetransfer import (
     WarmTransfer,
     prewarm,
 )
+from livetransfer.instead import Message
 from livetransfer.record import Records
 
 from . import cast, tones
@@ -132,12 +137,31 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
     to = [Destination(**each) for each in step["to"]]
     if step.get("offers") == "callback":
         options["fallback"] = Otherwise(OfferCallback(TellingStore(tell), timezone="Europe/Berlin"))
+    if step.get("offers") == "message":
+        options["fallback"] = Otherwise(
+            TakeMessage(lambda message: tell_message(tell, message), audio=True)
+        )
     if step["kind"] == "cold":
         return ColdTransfer(to, **options)
     if not step.get("detects"):
         # These phones speak in single tones, as machines do.
         options["answer_detector"] = None
     return WarmTransfer(to, briefing=lambda: ReportingBriefing(tell), **options)
+
+
+def tell_message(tell: Tell, message: Message) -> None:
+    """Report a message, and for how long each tone is heard in its audio."""
+    assert message.audio is not None
+    with wave.open(io.BytesIO(message.audio)) as file:
+        rate, frames = file.getframerate(), file.readframes(file.getnframes())
+    size = rate // 50
+    samples = np.frombuffer(frames, np.int16)
+    windows = tones.levels(samples[: len(samples) // size * size].reshape(-1, size))
+    heard = {
+        name: float((windows[:, tones.column(frequency)] > tones.AUDIBLE).sum() / 50)
+        for name, frequency in (("number", cast.NUMBER), ("sorry", cast.SORRY))
+    }
+    tell("message", text=message.text, number=message.number, words=message.words, heard=heard)
 
 
 def tell_event(tell: Tell, event: TransferEvent) -> None:

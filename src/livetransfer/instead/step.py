@@ -75,6 +75,7 @@ class Step:
         self.read_in: SpeechHandle | None = None
         self.began = len(session.history.items)
         self._tools: Toolset | None = None
+        self._agents: list[Agent] = []
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         wants_audio = isinstance(action, TakeMessage) and action.audio
         self.recording = Recording(session, action.seconds) if wants_audio else None
@@ -93,7 +94,7 @@ class Step:
         session = self.session
         before = _steps.get(session)
         if before is not None:
-            before.end("expired")
+            await before.expire()
             await before.put_away()
         try:
             agent = session.current_agent
@@ -109,6 +110,7 @@ class Step:
             if not await _within(agent.update_tools([*agent.tools, tools])):
                 return False
             self._tools = tools
+            self._agents.append(agent)
         _steps[session] = self
         if self.recording is not None:
             self.recording.begin()
@@ -123,11 +125,17 @@ class Step:
                 self._over.set_result(None)
             self._told(result)
 
+    async def expire(self) -> None:
+        """Its time is over; what is being decided at the last moment is decided. Idempotent."""
+        async with self.lock:
+            self.end("expired")
+
     async def _live(self) -> None:
         session = self.session
 
         def on_close(_: object) -> None:
-            self.end("expired")
+            if not self._over.done():
+                self._over.set_result(None)
 
         def on_item(event: Any) -> None:
             if getattr(event.item, "type", None) == "agent_handoff":
@@ -137,9 +145,7 @@ class Step:
         session.on("conversation_item_added", on_item)
         try:
             await asyncio.wait({self._over}, timeout=self.action.seconds)
-            # What is being decided at the last moment is decided.
-            async with self.lock:
-                self.end("expired")
+            await self.expire()
         finally:
             session.off("close", on_close)
             session.off("conversation_item_added", on_item)
@@ -163,6 +169,7 @@ class Step:
         except RuntimeError:
             return
         if self.is_open and tools is not None and tools not in agent.tools:
+            self._agents.append(agent)
             await _within(agent.update_tools([*agent.tools, tools]))
 
     async def put_away(self) -> None:
@@ -170,16 +177,13 @@ class Step:
         tools, self._tools = self._tools, None
         if tools is None:
             return
-        try:
-            agent = self.session.current_agent
-        except RuntimeError:
-            return
-        if tools in agent.tools:
-            # A model does not see the calls of a tool that it has no longer.
-            note = self.note
-            if note:
+        for agent in self._agents:
+            if tools not in agent.tools:
+                continue
+            if self.note:
+                # A model does not see the calls of a tool that it has no longer.
                 ctx = agent.chat_ctx.copy()
-                ctx.add_message(role="system", content=note)
+                ctx.add_message(role="system", content=self.note)
                 await _within(agent.update_chat_ctx(ctx))
             await _within(agent.update_tools([each for each in agent.tools if each is not tools]))
 

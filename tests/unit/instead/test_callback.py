@@ -141,8 +141,9 @@ async def test_it_ends_by_itself() -> None:
 
 async def test_the_caller_who_hangs_up_ends_it() -> None:
     told: list[TransferEvent] = []
-    async with offered(Store(), told=told.append):
-        pass
+    async with offered(Store(), told=told.append) as r:
+        r.call.caller.hang_up()
+        await asyncio.sleep(1)
     assert [e.result for e in told if isinstance(e, OfferDecided)] == ["expired"]
 
 
@@ -282,6 +283,10 @@ async def test_another_agent_of_the_application_has_the_tools_too() -> None:
         await asyncio.sleep(2)
         await says(r, "use my number")
         assert has(r, CALLBACK)
+        await says(r, "no thanks")
+        r.session.update_agent(r.agent)
+        await says(r, "use my number")
+        assert not has(r, CALLBACK[:1])
 
 
 class Fixed(Agent):
