@@ -35,6 +35,7 @@ from .events import (
     HoldMusicProblem,
     HoldStarted,
     HookFailed,
+    OfferDecided,
     OfferMade,
     Phase,
     PhaseChanged,
@@ -52,7 +53,19 @@ from .events import (
     TransferStarted,
     WaitingInQueue,
 )
-from .fallback.policy import Action, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .fallback import (
+    Action,
+    FallbackPolicy,
+    GoTo,
+    HangUp,
+    Next,
+    OfferCallback,
+    On,
+    Otherwise,
+    Retry,
+    ReturnToAgent,
+    TakeMessage,
+)
 from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
 from .media import Media
@@ -98,6 +111,7 @@ __all__ = [
     "EndedBy",
     "FallbackDecided",
     "FallbackPolicy",
+    "GoTo",
     "HangUp",
     "HoldEnded",
     "HoldMusicPlayer",
@@ -106,8 +120,12 @@ __all__ = [
     "HookFailed",
     "Media",
     "Next",
+    "OfferCallback",
+    "OfferDecided",
     "OfferMade",
+    "On",
     "Opening",
+    "Otherwise",
     "Phase",
     "PhaseChanged",
     "PhoneAnswered",
@@ -126,6 +144,7 @@ __all__ = [
     "StoreChanged",
     "StoreUnavailableError",
     "SummaryWritten",
+    "TakeMessage",
     "TransferEnded",
     "TransferError",
     "TransferEvent",

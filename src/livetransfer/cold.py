@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 
 from ._checks import check_choice
 from ._flow.adapter import Bridge
 from ._flow.after import After
-from ._flow.attempt import LiveAttempt
 from ._flow.caller_session import Context
+from ._flow.cold_protocol import NO_PHONE, ColdProtocol, Ways
 from ._flow.course import Ring
-from ._flow.endings import AttemptOver
-from ._flow.leg import HumanLeg
-from ._flow.screen_pop import ScreenPop
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
-from ._flow.verbs import bridge, dial, refer
-from .control import BridgeMode, CallControl
+from .control import CallControl
 from .destination import Allowed, Destination, Method, check_headers
 from .errors import (
-    CallControlError,
     ConfigurationError,
     DestinationError,
-    ReferFailed,
     UnknownDestinationError,
 )
 from .events import TransferEvent
@@ -33,18 +25,13 @@ from .fallback.policy import Fallback
 from .guard import DestinationGuard
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .phases import Phase
 from .privacy import Privacy
 from .record import Records
 from .routing.router import Target
-from .status import TransferStatus
 
 __all__ = ["ColdTransfer"]
 
 logger = logging.getLogger("livetransfer")
-
-
-NO_PHONE = "the caller is not on a telephone, and only a telephone can be referred"
 
 
 class ColdTransfer(Transfer):
@@ -165,11 +152,11 @@ class ColdTransfer(Transfer):
         self._headers = check_headers(headers or {})
         if trunk_domain is not None:
             _check_host(trunk_domain)
-        self._trunk_domain = trunk_domain
         self._play_dialtone = play_dialtone
+        self._ways = Ways(self._method, trunk_domain)
         if isinstance(self._targets, tuple):
             for destination in self._targets:
-                self._plan(destination)
+                self._ways.plan(destination)
 
     async def run(self, context: Context) -> TransferOutcome:
         """Transfer the caller; return when it is known what became of it.
@@ -190,9 +177,12 @@ class ColdTransfer(Transfer):
         On cancellation a phone that rings is hung up, the caller is back with the AI within
         0.5 s, and the cancellation is raised again. A REFER cannot be taken back.
         """
-        return await self._run(context, lambda _: _Cold(self))
+        return await self._run(context, lambda _: self._cold())
 
     __call__ = run
+
+    def _cold(self) -> ColdProtocol:
+        return ColdProtocol(self._ways, play_dialtone=self._play_dialtone, privacy=self._privacy)
 
     def _completed(self, destination: Destination) -> Destination:
         if not self._headers:
@@ -204,124 +194,7 @@ class ColdTransfer(Transfer):
             raise ConfigurationError("method", "refer", f'{NO_PHONE}; use method="dial", or "auto"')
 
     def _dials(self, destination: Destination) -> bool:
-        return "refer" not in self._plan(destination)
-
-    def _plan(self, destination: Destination) -> tuple[str, ...]:
-        """Return the ways to reach `destination`, in order.
-
-        Raises:
-            ConfigurationError: There is none.
-        """
-        method = destination.method or self._method
-        if method == "refer" and destination.dtmf:
-            raise ConfigurationError(
-                "method", method, "after a REFER nobody is there to press the keys of dtmf="
-            )
-        can_refer = self._refer_address(destination) is not None
-        if method == "refer" and not can_refer:
-            raise ConfigurationError(
-                "trunk_domain",
-                self._trunk_domain,
-                f"a REFER to the extension {destination.label!r} needs the trunk's host",
-            )
-        if method == "auto":
-            return ("refer", "dial") if can_refer and not destination.dtmf else ("dial",)
-        return (method,)
-
-    def _refer_address(self, destination: Destination) -> str | None:
-        number = destination.number
-        if destination.kind == "uri" and (number is None or self._trunk_domain is None):
-            return destination.address
-        if self._trunk_domain is not None:
-            return f"sip:{destination.sip_user}@{self._trunk_domain}"
-        return f"tel:{number}" if number is not None else None
-
-
-class _Cold:
-    """The cold protocol of one run."""
-
-    def __init__(self, transfer: ColdTransfer) -> None:
-        self._transfer = transfer
-        self._screen_pop = ScreenPop(transfer._privacy)
-
-    def prepare(self, attempt: LiveAttempt) -> None:
-        """Write the summary that goes with the call, where one does."""
-        self._screen_pop.begin(attempt)
-
-    async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
-        """Refer the caller to one destination, or dial the phones of the offer and bridge one."""
-        call = attempt.call
-        self._screen_pop.begin(attempt)
-        plan = self._plan(attempt)
-        if plan[0] == "refer":
-            try:
-                await self._refer(attempt)
-            except ReferFailed as error:
-                attempt.referred = error.indeterminate or error.target_reached
-                if len(plan) == 1 or error.indeterminate or error.target_reached:
-                    raise AttemptOver.by(error) from error
-                logger.info("the REFER was refused; the destination is dialled instead")
-                self._check(attempt, error)
-            except CallControlError as error:
-                raise AttemptOver.by(error) from error
-            else:
-                attempt.referred = True
-                return None
-        call.holding()
-        await attempt.guard(call.hold())
-        human = await attempt.race(partial(self._dial, attempt))
-        return await bridge(attempt, human)
-
-    async def _dial(self, attempt: LiveAttempt, human: HumanLeg) -> None:
-        await self._screen_pop.ready(attempt, human.destination, human)
-        await dial(attempt, human)
-
-    def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
-        if len(attempt.offer.destinations) > 1:
-            return ("dial",)  # the caller can be referred to one only
-        plan = self._transfer._plan(attempt.destination)
-        if attempt.call.control.caller.kind != "web" or plan[0] != "refer":
-            return plan
-        if len(plan) == 1:
-            raise AttemptOver(TransferStatus.FAILED, NO_PHONE)
-        return plan[1:]
-
-    async def _refer(self, attempt: LiveAttempt) -> None:
-        transfer, call, destination = self._transfer, attempt.call, attempt.destination
-        address = transfer._refer_address(destination)
-        assert address is not None
-        call.phases.move(Phase.REFERRING)
-        # Not over the music that plays since an attempt before.
-        dialtone = transfer._play_dialtone and call.hold_line.handle is None
-        await attempt.guard(call.hold(music=not dialtone))
-        await self._screen_pop.ready(attempt, destination)
-        try:
-            referred = await refer(
-                attempt,
-                address,
-                headers=call.completed(destination).headers,
-                timeout=destination.ring_timeout or attempt.ring_timeout,
-                play_dialtone=dialtone,
-            )
-            attempt.confirmed = referred.confirmed
-        except (AttemptOver, CallControlError):
-            # Where a dial tone has ended, music plays until there is a voice. That the time on hold
-            # is over says nothing of what became of the REFER.
-            with contextlib.suppress(AttemptOver):
-                await attempt.guard(call.hold())
-            raise
-
-    @staticmethod
-    def _check(attempt: LiveAttempt, refused: ReferFailed) -> None:
-        try:
-            attempt.call.control.check(attempt.destination)
-        except ConfigurationError as error:
-            raise AttemptOver(
-                refused.status,
-                f"{refused}; it cannot be dialled instead: {error}",
-                sip_code=refused.sip_code,
-                sip_reason=refused.sip_reason,
-            ) from error
+        return self._ways.dials(destination)
 
 
 def _check_host(trunk_domain: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .destination import Destination
 from .legs import LegKind
-from .outcome import Attempt, CallEnd, TransferOutcome
+from .outcome import Attempt, CallEnd, Offered, TransferOutcome
 from .phases import Phase
 from .phone_events import (
     BriefingEnded,
@@ -34,6 +34,7 @@ __all__ = [
     "HoldMusicProblem",
     "HoldStarted",
     "HookFailed",
+    "OfferDecided",
     "OfferMade",
     "Phase",
     "PhaseChanged",
@@ -53,7 +54,9 @@ __all__ = [
     "to_dict",
 ]
 
-FallbackAction = Literal["next", "retry", "return_to_agent", "hang_up"]
+FallbackAction = Literal[
+    "next", "retry", "go_to", "return_to_agent", "hang_up", "offer_callback", "take_message"
+]
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,20 @@ class FallbackDecided:
     reason: str
     after: float = 0.0
     say: str | None = None
+
+
+@dataclass(frozen=True)
+class OfferDecided:
+    """What the AI has offered instead is decided; it may come after TransferEnded.
+
+    Attributes:
+        offer: What it was: a callback, or a message.
+        result: ``"made"``, ``"declined"``, or ``"expired"``: nothing was decided in time.
+    """
+
+    at: float
+    offer: Offered
+    result: str
 
 
 @dataclass(frozen=True)
@@ -314,6 +331,7 @@ TransferEvent = (
     | ComfortHeard
     | HoldEnded
     | OfferMade
+    | OfferDecided
     | WaitingInQueue
     | SummaryWritten
     | AttemptEnded

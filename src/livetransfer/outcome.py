@@ -7,18 +7,29 @@ import re
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._cause import Cause
 from ._frozen import Frozen
 from ._so_far import SoFar
 from .answer_class import AnswerClass
+from .circumstances import CallerFacts, QueueState
 from .control import BridgeMode
 from .destination import Destination
 from .errors import TransferError
 from .status import RETRYABLE, TransferStatus
 
-__all__ = ["Attempt", "CallEnd", "EndedBy", "TransferFailed", "TransferOutcome"]
+__all__ = [
+    "Attempt",
+    "CallEnd",
+    "EndedBy",
+    "Offered",
+    "TransferFailed",
+    "TransferOutcome",
+]
+
+Offered = Literal["callback", "message"]
+"""What the AI has tools for after a transfer that has failed."""
 
 
 class EndedBy(str, Enum):
@@ -75,6 +86,12 @@ class Attempt:
         answered_by: What has answered the phone, where that was heard.
         phones: Of several phones that rang together, what became of each.
         earlier: The attempts before this one, oldest first; they name no earlier ones themselves.
+        caller: What is known of the caller.
+        department: What a router was asked for.
+        queue: How the caller has stood in a queue, where he has waited in one.
+        last: Whether nobody is dialled any more, whatever a policy says: ``max_attempts`` or
+            ``max_hold`` is reached.
+        gone_to: The targets to which the run has gone already, and its first department.
         cause: The error behind it, where there was one; `dataclasses.asdict` has its words.
     """
 
@@ -91,6 +108,11 @@ class Attempt:
     answered_by: AnswerClass | None = None
     phones: tuple[Attempt, ...] = ()
     words: str | None = None
+    caller: CallerFacts | None = field(default=None, repr=False, compare=False)
+    department: str | None = None
+    queue: QueueState | None = None
+    last: bool = False
+    gone_to: tuple[str, ...] = field(default=(), repr=False)
     earlier: tuple[Attempt, ...] = field(default=(), repr=False, compare=False)
     if TYPE_CHECKING:
         cause: BaseException | None = field(default=None, repr=False, compare=False)
@@ -125,6 +147,7 @@ class Attempt:
             "waited": self.waited,
             "answered_by": None if self.answered_by is None else self.answered_by.value,
             "phones": [phone.to_dict() for phone in self.phones],
+            "department": self.department,
             "cause": self._cause.text,
         }
 
@@ -164,6 +187,18 @@ _ADVICE = {
     ),
 }
 _DEFAULT_ADVICE = "Apologise; offer to take a message or another way to help."
+_OFFERS = {
+    "callback": (
+        "Offer the caller to be called back. Where he wants it, call confirm_callback_number and "
+        "then choose_callback_time; where he does not, call decline_callback. Do not say that he "
+        "will be called before choose_callback_time has told you so."
+    ),
+    "message": (
+        "Offer the caller to take a message. Where he leaves one, call take_message; where he "
+        "does not want to, call decline_message. Do not say that a message was taken before "
+        "take_message has told you so."
+    ),
+}
 _UNCONFIRMED = (
     "The caller was sent on to {who} and has left this call; "
     "it is not known whether {who} was reached."
@@ -191,6 +226,7 @@ class TransferOutcome:
         hung_up: Whether the fallback hung up the caller.
         words: What the human said when declining, where he said something.
         said: The sentence with which the fallback gave the caller back, where there was one.
+        offers: What the AI has tools for now: ``"callback"`` or ``"message"``; None for neither.
         confirmed: After a REFER, whether the target is known to have been reached; a caller's
             leg that ended with nobody saying so leaves that open. None where there was none.
         caller_call_id: The SIP Call-ID of the caller's leg, which a trunk and a PBX write into
@@ -213,6 +249,7 @@ class TransferOutcome:
     hung_up: bool = False
     words: str | None = None
     said: str | None = None
+    offers: Offered | None = None
     confirmed: bool | None = None
     caller_call_id: str | None = None
     human_call_id: str | None = None
@@ -296,6 +333,7 @@ class TransferOutcome:
             "mode": self.mode,
             "hung_up": self.hung_up,
             "said": self.said,
+            "offers": self.offers,
             "confirmed": self.confirmed,
             "caller_call_id": self.caller_call_id,
             "human_call_id": self.human_call_id,
@@ -317,7 +355,9 @@ class TransferOutcome:
             text += " " + _WITH_YOU
             if self.said:
                 text += "The caller has heard that already: do not apologise again. "
-                text += "Go on with how you can help."
+                text += _OFFERS.get(self.offers or "", "Go on with how you can help.")
+            elif self.offers is not None:
+                text += "Apologise. " + _OFFERS[self.offers]
             else:
                 text += _ADVICE.get(self.status, _DEFAULT_ADVICE)
         return _NUMBER.sub("a number", text)

@@ -10,6 +10,7 @@ from ._flow.adapter import Bridge
 from ._flow.after import After
 from ._flow.answer_watch import AnswerOptions
 from ._flow.caller_session import Context
+from ._flow.cold_protocol import ColdProtocol
 from ._flow.course import Ring
 from ._flow.taking_back import RETURN_INSTRUCTIONS
 from ._flow.transfer import Transfer
@@ -170,6 +171,14 @@ class WarmTransfer(Transfer):
         self._answers = AnswerOptions(answer_detector, check_answer_policy(when_answered))
         self._while_ringing: WhileRinging = check_choice(
             "while_ringing", while_ringing, WhileRinging
+        )
+
+    def _cold(self) -> ColdProtocol:
+        return ColdProtocol(
+            self._ways,
+            play_dialtone=False,
+            privacy=self._privacy,
+            talking=self._while_ringing == "conversation",
         )
 
     async def brief(self, agent: BriefingAgent) -> Verdict:

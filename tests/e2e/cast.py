@@ -22,6 +22,7 @@ FAREWELL = 1700
 ASK = 2100
 ACCOUNT = 2300
 CALLER = 2500
+NUMBER = 3300
 # What the human says.
 YES = 2700
 NO = 2900
@@ -29,7 +30,7 @@ HUMAN = 3100
 HELLO = 300
 
 OF_AI = (GREETING, SORRY, ANSWER, BACK, ANNOUNCED, BRIEFING, FAREWELL)
-OF_CALLER = (ASK, ACCOUNT, CALLER)
+OF_CALLER = (ASK, ACCOUNT, CALLER, NUMBER)
 OF_HUMAN = (YES, NO, HUMAN)
 
 WELCOME = "Good morning, what can I do for you?"
@@ -38,6 +39,7 @@ ANNOUNCEMENT = "One moment, I am getting a colleague."
 HEARD = {
     ASK: "I want to talk to a person",
     ACCOUNT: "what is my account number",
+    NUMBER: "call me at the number that I call from",
     YES: "yes, put them through",
     NO: "no, I cannot take it",
     HELLO: "hello, who is there",
@@ -85,8 +87,39 @@ def with_tools(asked: ToolCall | list[ToolCall]) -> list[Rule]:
     ]
 
 
+CALLS_BACK = [
+    *RULES[:5],
+    Rule("Plus one, and so on. Is that right?", output="Read the number back"),
+    Rule(ToolCall("choose_callback_time", {"when": "soon", "reason": "x"}), output="is confirmed"),
+    Rule("Welcome back.", output="It is promised"),
+    *RULES[5:],
+    Rule(
+        ToolCall("confirm_callback_number", {"number": "+442079460000", "confirmed": False}),
+        user="number that I call from",
+        tool="confirm_callback_number",
+    ),
+    Rule(
+        ToolCall("confirm_callback_number", {"number": "+442079460000", "confirmed": True}),
+        user="put them through",
+        tool="confirm_callback_number",
+    ),
+]
+
+TAKES_MESSAGES = [
+    *RULES[:5],
+    Rule("Welcome back.", output="was passed on"),
+    *RULES[5:],
+    Rule(
+        ToolCall("take_message", {"message": "Call back.", "name": "", "number": ""}),
+        user="number that I call from",
+        tool="take_message",
+    ),
+]
+
 MODELS = {
     "": RULES,
+    "takes messages": TAKES_MESSAGES,
+    "calls back": CALLS_BACK,
     "has tools": with_tools(SALES),
     "has tools, twice": with_tools([SALES, SALES]),
     "has tools, and ends": with_tools([SALES, ToolCall("end_call")]),

@@ -46,6 +46,45 @@ async def test_refused(switchboard: Switchboard) -> None:
     )
 
 
+async def test_a_busy_line_and_a_callback(switchboard: Switchboard) -> None:
+    """The AI has the caller back, reads his number back, and promises the call once."""
+    step = {"kind": "warm", "options": {}, "offers": "callback", "model": "calls back"}
+    call = await switchboard.call([Reject(486, after=0.5)], transfers=[step])
+    await call.ask()
+    outcome = await back_with_the_ai(call, sorry(call))
+    assert "Offer the caller to be called back" in outcome["text"]
+    call.caller.quiet()
+    read_back = asyncio.ensure_future(call.caller.hears(cast.GREETING, PATIENCE))
+    await call.caller.say(tones.tone(cast.NUMBER, 1.0))
+    await read_back
+    await call.caller.stops_hearing(cast.GREETING, PATIENCE)
+    assert not call.reported("callback")
+    promise = asyncio.ensure_future(call.caller.hears(cast.BACK, PATIENCE))
+    await call.caller.say(tones.tone(cast.YES, 1.0))
+    await promise
+    assert [kept.fields["number"] for kept in call.reported("callback")] == ["+442079460000"]
+    await call.told("offer_decided", offer="callback", result="made")
+    await call.served_again()
+
+
+async def test_a_busy_line_and_a_message(switchboard: Switchboard) -> None:
+    """The message has the caller's own words as audio, and nothing of the AI's."""
+    step = {"kind": "warm", "options": {}, "offers": "message", "model": "takes messages"}
+    call = await switchboard.call([Reject(486, after=0.5)], transfers=[step])
+    await call.ask()
+    await back_with_the_ai(call, sorry(call))
+    call.caller.quiet()
+    passed_on = asyncio.ensure_future(call.caller.hears(cast.BACK, PATIENCE))
+    await call.caller.say(tones.tone(cast.NUMBER, 2.0))
+    await passed_on
+    (message,) = call.reported("message")
+    assert (message.fields["text"], message.fields["number"]) == ("Call back.", "+15550001")
+    assert message.fields["words"][-1] == cast.HEARD[cast.NUMBER]
+    assert message.fields["heard"]["number"] > 1.5
+    assert message.fields["heard"]["sorry"] == 0
+    await call.served_again()
+
+
 async def test_not_answered(switchboard: Switchboard) -> None:
     call = await switchboard.call([NeverAnswer()], options={"ring_timeout": 2})
     await call.ask()

@@ -8,10 +8,13 @@ keywords of Destination. `cast.py` says which tone stands for which voice and se
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import wave
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from livekit.agents import (
     NOT_GIVEN,
     Agent,
@@ -31,8 +34,12 @@ from livetransfer import (
     CallEnded,
     ColdTransfer,
     Destination,
+    OfferCallback,
+    OfferDecided,
+    Otherwise,
     PhaseChanged,
     PhoneClassified,
+    TakeMessage,
     TransferError,
     TransferEvent,
     TransferOutcome,
@@ -41,6 +48,7 @@ from livetransfer import (
     WarmTransfer,
     prewarm,
 )
+from livetransfer.instead import Message
 from livetransfer.record import Records
 from livetransfer.routing import Member, Queue, Team
 from livetransfer.stores import LocalStore
@@ -75,6 +83,18 @@ class ReportingBriefing(BriefingAgent):
     def decide(self, verdict: Verdict) -> None:
         self._tell_of("verdict", verdict=verdict.kind, reason=verdict.reason)
         super().decide(verdict)
+
+
+class TellingStore:
+    """Tells of the callbacks that it is to keep."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    async def add(self, request: Any) -> Any:
+        """Keep it."""
+        self._tell("callback", number=request.number, id=request.id)
+        return request
 
 
 class TransferAgent(Agent):
@@ -118,6 +138,12 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
         **step.get("options", {}),
     }
     to = [Destination(**each) for each in step["to"]]
+    if step.get("offers") == "callback":
+        options["fallback"] = Otherwise(OfferCallback(TellingStore(tell), timezone="Europe/Berlin"))
+    if step.get("offers") == "message":
+        options["fallback"] = Otherwise(
+            TakeMessage(lambda message: tell_message(tell, message), audio=True)
+        )
     if step["kind"] == "cold":
         return ColdTransfer(to, **options)
     if not step.get("detects"):
@@ -134,6 +160,21 @@ def _team(to: list[Destination], folder: str, **queue: Any) -> Team:
     return Team(members, [Queue("desk", members=names, **queue)], store=LocalStore(folder))
 
 
+def tell_message(tell: Tell, message: Message) -> None:
+    """Report a message, and for how long each tone is heard in its audio."""
+    assert message.audio is not None
+    with wave.open(io.BytesIO(message.audio)) as file:
+        rate, frames = file.getframerate(), file.readframes(file.getnframes())
+    size = rate // 50
+    samples = np.frombuffer(frames, np.int16)
+    windows = tones.levels(samples[: len(samples) // size * size].reshape(-1, size))
+    heard = {
+        name: float((windows[:, tones.column(frequency)] > tones.AUDIBLE).sum() / 50)
+        for name, frequency in (("number", cast.NUMBER), ("sorry", cast.SORRY))
+    }
+    tell("message", text=message.text, number=message.number, words=message.words, heard=heard)
+
+
 def tell_event(tell: Tell, event: TransferEvent) -> None:
     """Report what the transfer tells."""
     if isinstance(event, PhaseChanged):
@@ -144,6 +185,8 @@ def tell_event(tell: Tell, event: TransferEvent) -> None:
         tell("waiting", queue=event.queue, position=event.position)
     elif isinstance(event, PhoneClassified):
         tell("classified", answered_by=event.answered_by.value)
+    elif isinstance(event, OfferDecided):
+        tell("offer_decided", offer=event.offer, result=event.result)
     elif isinstance(event, CallEnded):
         tell("call_ended", by=str(event.end.by))
 

@@ -51,6 +51,7 @@ from livetransfer import (
     EndedBy,
     FallbackDecided,
     FallbackPolicy,
+    GoTo,
     HangUp,
     HoldEnded,
     HoldMusicPlayer,
@@ -59,8 +60,12 @@ from livetransfer import (
     HookFailed,
     Media,
     Next,
+    OfferCallback,
+    OfferDecided,
     OfferMade,
+    On,
     Opening,
+    Otherwise,
     Phase,
     PhaseChanged,
     PhoneAnswered,
@@ -78,6 +83,7 @@ from livetransfer import (
     SealFailed,
     StoreChanged,
     SummaryWritten,
+    TakeMessage,
     TransferEnded,
     TransferError,
     TransferEvent,
@@ -99,6 +105,7 @@ from livetransfer import (
     repair,
 )
 from livetransfer.guard import Limits
+from livetransfer.instead import Message
 from livetransfer.testing import Human, ScriptedLLM, ScriptedTTS, ToolCall, simulate
 
 
@@ -124,6 +131,8 @@ def told(event: TransferEvent) -> str:
         return f"{event.kind} for {event.caller_number or event.caller}"
     if isinstance(event, (HoldStarted, ComfortHeard)):
         return (event.text if isinstance(event, ComfortHeard) else event.music) or ""
+    if isinstance(event, OfferDecided):
+        return f"{event.offer}: {event.result}"
     if isinstance(event, FallbackDecided):
         return f"{event.action} after {event.after:g} s: {event.reason}"
     return told_of_phones(event)
@@ -163,6 +172,25 @@ def give_up(attempt: Attempt) -> Action | None:
     if attempt.remaining:
         return Next()
     return HangUp(say="Goodbye.") if attempt.earlier else ReturnToAgent("Nobody is free.")
+
+
+class Requests:
+    async def add(self, request: object) -> object:
+        return request
+
+
+async def mail(message: Message) -> None:
+    print(message.to_json())
+
+
+COMPOSED = (
+    On({TransferStatus.BUSY}, Retry(after=10, say="One moment."), times=2)
+    | On({AnswerClass.VOICEMAIL, TransferStatus.DECLINED}, GoTo("support", cold=True))
+    | give_up
+    | On({TransferStatus.UNAVAILABLE}, TakeMessage(mail))
+    | Otherwise(OfferCallback(Requests(), timezone="Europe/Berlin"))
+)
+EXPLAINED: str = COMPOSED.explain()
 
 
 class Nearest(Router):

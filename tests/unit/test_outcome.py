@@ -167,6 +167,7 @@ EVENTS: list[TransferEvent] = [
         ({"type": "llm_usage", "input_tokens": 12},),
     ),
     livetransfer.FallbackDecided(3.1, "retry", "busy", after=5.0),
+    livetransfer.OfferDecided(40.0, "callback", "made"),
     livetransfer.HoldStarted(0.5, "builtin"),
     livetransfer.ComfortHeard(10.5, "Still trying."),
     livetransfer.HoldEnded(12.0, longest_silence=0.2),

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
+from livetransfer.circumstances import QueueState
 from livetransfer.control import BridgeMode, ControlEvent
+from livetransfer.errors import TransferError, UnknownDestinationError
 from livetransfer.events import (
     AttemptEnded,
     HookFailed,
     OfferMade,
     WaitingInQueue,
 )
-from livetransfer.fallback.policy import (
-    Action,
-    Fallback,
-    HangUp,
-    Next,
-    Retry,
-    ReturnToAgent,
-    decide,
-)
+from livetransfer.fallback import Action, Fallback, GoTo, Next, Retry, ReturnToAgent
+from livetransfer.fallback.actions import LastAction
+from livetransfer.fallback.policy import decide
 from livetransfer.outcome import Attempt
 from livetransfer.phases import Phase
 from livetransfer.routing.offer import Offer, Wait
@@ -58,7 +55,7 @@ LEAVE_LIMIT = 2.0
 class GivenUp(Exception):
     """No further attempt is made."""
 
-    def __init__(self, action: ReturnToAgent | HangUp, attempt: Attempt) -> None:
+    def __init__(self, action: LastAction, attempt: Attempt) -> None:
         super().__init__()
         self.action, self.attempt = action, attempt
 
@@ -70,6 +67,7 @@ class Attempts:
         call: The call.
         protocol: What an attempt does.
         course: Whom it rings.
+        go_to: Returns the course that a GoTo means, and the protocol, where it is another one.
         fallback: What follows a failed attempt.
         ring_timeout: Seconds a phone may ring.
         max_attempts: How many attempts are made at most.
@@ -86,15 +84,19 @@ class Attempts:
         protocol: TransferProtocol,
         course: Course,
         *,
+        go_to: Callable[[GoTo], tuple[Course, TransferProtocol | None]],
         fallback: Fallback | None,
         ring_timeout: float,
         max_attempts: int,
         holds: bool,
     ) -> None:
         self._call, self._protocol, self._course = call, protocol, course
+        self._go_to = go_to
+        self._refused: TransferError | None = None
+        self._own_protocol = protocol
         self._fallback, self._ring_timeout = fallback, ring_timeout
         self._max_attempts, self._holds = max_attempts, holds
-        self._made = 0
+        self._made = self._courses = 0
         self._tries: Counter[object] = Counter()
         self._ahead: LiveAttempt | None = None
         self.live: LiveAttempt | None = None
@@ -130,9 +132,10 @@ class Attempts:
             try:
                 offer = await self._offer(again=again)
             except AttemptOver as over:
-                self._tries[None] += 1
+                key = (self._courses, None)
+                self._tries[key] += 1
                 call.destination = None
-                attempt = nobody(call, over, tries=self._tries[None])
+                attempt = nobody(call, over, tries=self._tries[key])
             else:
                 done, attempt = await self._attempt(offer)
                 if done is not None:
@@ -140,16 +143,49 @@ class Attempts:
             call.emit(AttemptEnded(call.at, attempt))
             call.interrupts.check()
             action = self._decide(attempt)
-            if isinstance(action, (ReturnToAgent, HangUp)):
+            if not isinstance(action, (Next, Retry, GoTo)):
                 raise GivenUp(action, attempt)
             if call.on_hold:
                 call.holding()
             again = isinstance(action, Retry)
-            if isinstance(action, Retry):
-                try:
-                    await call.guard(asyncio.sleep(action.after))
-                except AttemptOver:
-                    raise GivenUp(ReturnToAgent(), attempt) from None
+            try:
+                await self._between(action)
+            except AttemptOver:
+                last = replace(attempt, status=TransferStatus.TIMED_OUT, last=True, remaining=0)
+                final = self._last_word(last)
+                call.emit(decided(call.at, final, "the time on hold is over"))
+                raise GivenUp(final, attempt) from None
+            if isinstance(action, GoTo):
+                self._change_course(action)
+
+    async def _between(self, action: Next | Retry | GoTo) -> None:
+        """Let the time before the next attempt pass, and the caller hear what he is to hear.
+
+        Raises:
+            AttemptOver: The time on hold is over.
+        """
+        call, loop = self._call, asyncio.get_running_loop()
+        until = loop.time() + (action.after if isinstance(action, Retry) else 0.0)
+        if action.say:
+            await call.guard(call.tell_between(action.say))
+        if isinstance(action, Retry):
+            await call.guard(asyncio.sleep(max(0.0, until - loop.time())))
+
+    def _change_course(self, action: GoTo) -> None:
+        """Go to somebody else; where that is refused, the next attempt is over before it begins."""
+        call = self._call
+        call.gone_to = (*call.gone_to, action.key)
+        department = call.department
+        try:
+            course, protocol = self._go_to(action)
+        except TransferError as error:
+            call.department = department
+            logger.error("a fallback policy goes to somebody who cannot be rung", exc_info=error)
+            self._refused = error
+            return
+        self._course, self._courses = course, self._courses + 1
+        self._protocol = self._own_protocol if protocol is None else protocol
+        call.queue = None
 
     async def _attempt(self, offer: Offer) -> tuple[tuple[BridgeMode | None] | None, Attempt]:
         """Make one attempt; return whether it has succeeded, and what is written down."""
@@ -158,7 +194,7 @@ class Attempts:
         live = ahead if ahead is not None and ahead.offer is offer else self._new(offer)
         self.live = live
         call.destination = live.destination
-        key = self._course.key(offer)
+        key = (self._courses, self._course.key(offer))
         self._tries[key] += 1
         tries, remaining = self._tries[key], self._course.remaining
         members = tuple(None if lease is None else lease.member for lease in offer.leases)
@@ -198,6 +234,9 @@ class Attempts:
             AttemptOver: Nobody is available.
         """
         call = self._call
+        refused, self._refused = self._refused, None
+        if refused is not None:
+            raise AttemptOver(TransferStatus.UNAVAILABLE, str(refused)) from refused
         wait: Wait | None = None
         left_at: float | None = None
         try:
@@ -210,6 +249,7 @@ class Attempts:
                     raise AttemptOver(TransferStatus.UNAVAILABLE, "nobody is available")
                 if left_at is None:
                     left_at = call.at + found.max_wait
+                call.queue = QueueState(found.queue, found.position, found.estimate)
                 if wait is None or (wait.position, wait.estimate) != (
                     found.position,
                     found.estimate,
@@ -258,6 +298,10 @@ class Attempts:
                     call.holding()
                     await call.guard(call.hold())
             return await call.guard(_result(asking))
+        except UnknownDestinationError as error:
+            if not self._courses:
+                raise  # a model has named it, and can name another
+            raise AttemptOver(TransferStatus.UNAVAILABLE, str(error)) from error
         except CodeFailed as failed:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is rung"))
             logger.error("a router failed; nobody is rung", exc_info=failed)
@@ -272,21 +316,23 @@ class Attempts:
         action = self._ask_policy(attempt)
         why = attempt.status.value
         wait = action.after if isinstance(action, Retry) else 0.0
-        if isinstance(action, (Next, Retry)):
+        if isinstance(action, (Next, Retry, GoTo)):
             last: Attempt | None = None
             if self._call.patience.over_in(wait):
                 # Nobody is dialled any more: what the policy has for that is its last word.
-                last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0)
+                last = replace(attempt, status=TransferStatus.TIMED_OUT, remaining=0, last=True)
                 why += "; the time on hold is over"
             elif self._made >= self._max_attempts:
-                last = replace(attempt, remaining=0)
+                last = replace(attempt, remaining=0, last=True)
                 why += "; no further attempt is allowed"
             if last is not None:
-                action = self._ask_policy(last)
-                if isinstance(action, (Next, Retry)):
-                    action = ReturnToAgent()
+                action = self._last_word(last)
         self._call.emit(decided(self._call.at, action, why))
         return action
+
+    def _last_word(self, last: Attempt) -> LastAction:
+        action = self._ask_policy(last)
+        return ReturnToAgent() if isinstance(action, (Next, Retry, GoTo)) else action
 
     def _ask_policy(self, attempt: Attempt) -> Action:
         try:

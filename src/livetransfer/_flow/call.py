@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from livetransfer._so_far import SoFar
+from livetransfer.circumstances import CallerFacts, QueueState
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
 from livetransfer.dialling import completed
@@ -71,6 +72,7 @@ class Call:
         trunk_id: The trunk that is dialled through, where a destination names none.
         own: Adds the transfer's own options to a destination.
         record: Returns the record so far, where one is kept.
+        department: What a router is asked for first.
 
     Attributes:
         record: Returns the record so far, where one is kept.
@@ -88,6 +90,9 @@ class Call:
         summary: What the human is told about the caller, once it is written.
         summarised: Set when it is.
         screen_pop: What the human's PBX is told about the caller, with the call.
+        department: What a router is asked for now.
+        gone_to: The targets to which the run has gone, and its first department.
+        queue: How the caller has stood in a queue.
     """
 
     def __init__(
@@ -104,7 +109,11 @@ class Call:
         trunk_id: str | None = None,
         own: Callable[[Destination], Destination] = lambda destination: destination,
         record: SoFar | None = None,
+        department: str | None = None,
     ) -> None:
+        self.department = department
+        self.gone_to: tuple[str, ...] = () if department is None else (department,)
+        self.queue: QueueState | None = None
         if caller_grace is None:
             caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
         self.destination_guard, self.trunk_id = guard, trunk_id
@@ -172,6 +181,28 @@ class Call:
             caller_number=self.control.caller_number,
             summary=self.screen_pop,
         )
+
+    def circumstances(self) -> dict[str, Any]:
+        """Return what an `Attempt` says of the call, whatever became of it."""
+        control = self.control
+        return {
+            "caller": CallerFacts(
+                control.caller.identity,
+                control.caller.kind,
+                control.caller_number,
+                control.caller_attributes,
+            ),
+            "department": self.department,
+            "queue": self.queue,
+            "gone_to": self.gone_to,
+        }
+
+    async def tell_between(self, text: str) -> None:
+        """Let the caller hear `text` before the next attempt: over the music, or as the AI."""
+        if self.on_hold:
+            await self.hold_line.say(text)
+        else:
+            await self.session.announce(text)
 
     # -- the caller ------------------------------------------------------------------------
 

@@ -6,13 +6,15 @@ import asyncio
 from dataclasses import replace
 
 from livetransfer._tasks import keep
-from livetransfer.fallback.policy import HangUp, ReturnToAgent
+from livetransfer.fallback import HangUp, OfferCallback, ReturnToAgent, TakeMessage
+from livetransfer.fallback.actions import LastAction
 from livetransfer.outcome import TransferOutcome
 from livetransfer.phases import Phase
 
 from .call import LAST_SENTENCE_LIMIT, Call
 from .hang_up import WITHIN
 from .hold_line import TAIL_LIMIT
+from .offering import Offering
 from .reporting import timings
 
 __all__ = ["GivingBack"]
@@ -26,15 +28,16 @@ class GivingBack:
 
     Args:
         call: The call.
+        offering: Gives the AI what it needs for a callback, or for a message.
         reports: Whether the tool's result, told late, may not make the AI speak by itself.
     """
 
-    def __init__(self, call: Call, *, reports: bool) -> None:
-        self._call, self._reports = call, reports
+    def __init__(self, call: Call, offering: Offering, *, reports: bool) -> None:
+        self._call, self._offering, self._reports = call, offering, reports
 
     async def carry_out(
         self,
-        action: ReturnToAgent | HangUp,
+        action: LastAction,
         outcome: TransferOutcome,
         closing: asyncio.Task[None] | None,
     ) -> TransferOutcome:
@@ -48,10 +51,12 @@ class GivingBack:
         call = self._call
         call.interrupts.no_exit()  # a last sentence is not to be cut short by it
         keep(asyncio.create_task(call.loose_ends.run(), name="livetransfer-loose-ends"))
+        hung_up = False
         if isinstance(action, HangUp):
             hung_up = await self._goodbye(action, closing)
         else:
-            hung_up = False
+            if isinstance(action, (OfferCallback, TakeMessage)):
+                outcome = await self._offering.open(action, outcome)
             self._resume(action, outcome, closing)
         return replace(
             outcome,
@@ -62,7 +67,10 @@ class GivingBack:
         )
 
     def _resume(
-        self, action: ReturnToAgent, outcome: TransferOutcome, closing: asyncio.Task[None] | None
+        self,
+        action: ReturnToAgent | OfferCallback | TakeMessage,
+        outcome: TransferOutcome,
+        closing: asyncio.Task[None] | None,
     ) -> None:
         """Let the caller talk with the AI again; the music goes on until there is a voice."""
         call = self._call

@@ -34,6 +34,9 @@ logger = logging.getLogger("livetransfer")
 OPEN_LIMIT = 1.0
 """Seconds that the transfer waits for the music to begin; it may begin later."""
 
+SAY_LIMIT = 20.0
+"""Seconds that a line between two attempts may take, its synthesis included."""
+
 TAIL_LIMIT = 6.0
 """Seconds that the music goes on at most after the caller was given back, until the AI speaks."""
 
@@ -143,6 +146,22 @@ class HoldLine:
             self._problem(str(event))
         elif isinstance(event, ComfortSpoken):
             self._spoken(event.text)
+
+    async def say(self, text: str) -> None:
+        """Speak a line over the music; return when it was heard, or cannot be, in any case soon."""
+        if self._handle is None:
+            self._problem("a line could not be spoken: nothing plays that it could be spoken over")
+            return
+        heard = self._handle.say(text)
+        await asyncio.wait({heard}, timeout=SAY_LIMIT)
+        if not heard.done():
+            heard.cancel()
+            self._problem(f"a line was not heard within {SAY_LIMIT:g} s")
+        elif not heard.cancelled():
+            if (error := heard.exception()) is not None:
+                self._problem(f"a line could not be spoken: {error}")
+            else:
+                self._spoken(text)
 
     def fade(self, seconds: float = FADE) -> None:
         """Let the music end within `seconds`, without waiting for it; it does not begin again."""

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from livetransfer.control import Leg
 from livetransfer.events import FallbackAction, FallbackDecided
-from livetransfer.fallback.policy import Action, HangUp, Next, Retry, ReturnToAgent
+from livetransfer.fallback import (
+    Action,
+    GoTo,
+    HangUp,
+    Next,
+    OfferCallback,
+    Retry,
+    ReturnToAgent,
+    TakeMessage,
+)
 from livetransfer.outcome import Attempt, TransferOutcome
 from livetransfer.status import TransferStatus
 
@@ -46,6 +55,7 @@ def record(
             waited=call.patience.seconds_waited,
             answered_by=ended.answered_by or (human.answered_by if human is not None else None),
             words=ended.words,
+            **call.circumstances(),
             earlier=earlier,
             cause=ended.cause,
         )
@@ -74,6 +84,7 @@ def record(
         answered_by=decisive.answered_by,
         phones=tuple(phones),
         words=decisive.words,
+        **call.circumstances(),
         earlier=earlier,
         cause=decisive.cause,
     )
@@ -88,6 +99,7 @@ def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
         tries=tries,
         seconds_on_hold=call.patience.seconds_on_hold,
         waited=call.patience.seconds_waited,
+        **call.circumstances(),
         earlier=tuple(call.attempts),
         cause=over.cause,
     )
@@ -98,8 +110,11 @@ def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
 _ACTIONS: Mapping[type[Action], FallbackAction] = {
     Next: "next",
     Retry: "retry",
+    GoTo: "go_to",
     ReturnToAgent: "return_to_agent",
     HangUp: "hang_up",
+    OfferCallback: "offer_callback",
+    TakeMessage: "take_message",
 }
 
 
@@ -112,8 +127,7 @@ def decided(at: float, action: Action, why: str) -> FallbackDecided:
         why: What the attempt came to, and what else has bound the decision.
     """
     after = action.after if isinstance(action, Retry) else 0.0
-    say = action.say if isinstance(action, (ReturnToAgent, HangUp)) else None
-    return FallbackDecided(at, _ACTIONS[type(action)], why, after, say)
+    return FallbackDecided(at, _ACTIONS[type(action)], why, after, action.say)
 
 
 def timings(call: Call) -> Mapping[str, float]:

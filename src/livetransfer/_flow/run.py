@@ -11,9 +11,11 @@ from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
 from livetransfer.events import TransferEnded
-from livetransfer.fallback.policy import Fallback, HangUp, ReturnToAgent
+from livetransfer.fallback import Fallback, GoTo, ReturnToAgent
+from livetransfer.fallback.actions import LastAction
 from livetransfer.outcome import Attempt, EndedBy, Ending, TransferOutcome
 from livetransfer.phases import Phase
+from livetransfer.privacy import Privacy
 from livetransfer.status import TransferStatus
 
 from .account import Account
@@ -26,6 +28,7 @@ from .course import Course
 from .endings import AttemptOver, Stopped
 from .giving_back import GivingBack
 from .leg import HumanLeg
+from .offering import Offering
 from .reporting import outcome_by, outcome_of
 from .taking_back import TakingBack
 
@@ -45,14 +48,18 @@ class RunOptions:
         after: What follows the bridge.
         return_instructions: What the AI is asked to say to a caller it has back; None: nothing.
         talking: Whether the AI goes on talking with the caller while it rings.
+        privacy: What may be told of the caller.
+        priority: The caller's priority in a queue.
     """
 
     fallback: Fallback | None
     ring_timeout: float
     max_attempts: int
     after: After
+    privacy: Privacy
     return_instructions: str | None = None
     talking: bool = False
+    priority: int = 0
 
 
 class Run:
@@ -64,6 +71,7 @@ class Run:
         announce: Lets the caller hear what is said first.
         protocol: What an attempt does.
         course: Whom it rings.
+        go_to: Returns the course that a GoTo means, and the protocol, where it is another one.
         options: What the transfer says.
     """
 
@@ -75,6 +83,7 @@ class Run:
         announce: Callable[[], Awaitable[None]],
         protocol: TransferProtocol,
         course: Course,
+        go_to: Callable[[GoTo], tuple[Course, TransferProtocol | None]],
         options: RunOptions,
     ) -> None:
         self._call, self._claim, self._announce = call, claim, announce
@@ -83,13 +92,15 @@ class Run:
             call,
             protocol,
             course,
+            go_to=go_to,
             fallback=options.fallback,
             ring_timeout=options.ring_timeout,
             max_attempts=options.max_attempts,
             holds=not options.talking,
         )
         self._taking_back = TakingBack(call.session, options.return_instructions)
-        self._giving_back = GivingBack(call, reports=not options.talking)
+        offering = Offering(call, privacy=options.privacy, priority=options.priority)
+        self._giving_back = GivingBack(call, offering, reports=not options.talking)
 
     async def execute(self) -> TransferOutcome:
         """Run the transfer to its outcome; see `WarmTransfer.run`."""
@@ -169,7 +180,7 @@ class Run:
 
     async def _give_back(
         self,
-        action: ReturnToAgent | HangUp,
+        action: LastAction,
         outcome: TransferOutcome,
         closing: asyncio.Task[None] | None,
     ) -> TransferOutcome:

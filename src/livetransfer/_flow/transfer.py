@@ -18,7 +18,12 @@ from livetransfer._so_far import SoFar
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
-from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
+from livetransfer.errors import (
+    ConfigurationError,
+    DestinationError,
+    DestinationNotAllowedError,
+    UnknownDestinationError,
+)
 from livetransfer.events import (
     DestinationRefused,
     HookFailed,
@@ -26,7 +31,8 @@ from livetransfer.events import (
     TransferEvent,
     TransferStarted,
 )
-from livetransfer.fallback.policy import Fallback, check_fallback
+from livetransfer.fallback import Fallback, GoTo
+from livetransfer.fallback.policy import actions_of, check_fallback
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.outcome import TransferOutcome
@@ -49,7 +55,8 @@ from .attempt import TransferProtocol
 from .call import Call
 from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
 from .claim import claim
-from .course import Ring
+from .cold_protocol import ColdProtocol, Ways
+from .course import Course, Ring
 from .endings import AttemptOver
 from .reporting import outcome_by
 from .run import Run, RunOptions
@@ -65,6 +72,7 @@ class Transfer:
     """The options and the hooks of every transfer; `WarmTransfer` says what each one means."""
 
     _kind: Literal["warm", "cold"] = "cold"
+    _ways = Ways("auto", None)
 
     def __init__(
         self,
@@ -121,6 +129,7 @@ class Transfer:
             max_attempts = max(MAX_ATTEMPTS, listed)
         self._max_attempts = check_count("max_attempts", max_attempts, 1, 1000)
         self._fallback = check_fallback(fallback)
+        self._check_further(self._fallback)
         self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
         self._after: After = check_choice("after", after, After)
         self._return_instructions = check_text("return_instructions", return_instructions)
@@ -199,6 +208,7 @@ class Transfer:
                     trunk_id=self._trunk_id,
                     own=self._completed,
                     record=None if recorder is None else SoFar(lambda: recorder.record),
+                    department=self._department,
                 )
                 course = self._asking(call).course(self._targets, lambda: self._request(call))
             except DestinationNotAllowedError as error:
@@ -216,6 +226,7 @@ class Transfer:
                 announce=lambda: self._announced(call),
                 protocol=protocol(session),
                 course=course,
+                go_to=lambda action: self._go_to(call, action),
                 options=RunOptions(
                     fallback=self._fallback,
                     ring_timeout=self._ring_timeout,
@@ -223,6 +234,8 @@ class Transfer:
                     after=self._after,
                     return_instructions=self._return_instructions,
                     talking=talking,
+                    privacy=self._privacy,
+                    priority=self._priority,
                 ),
             )
             call.emit(self._started(control))
@@ -240,11 +253,57 @@ class Transfer:
             self._department,
         )
 
-    def _asking(self, call: Call) -> Asking:
+    def _go_to(self, call: Call, action: GoTo) -> tuple[Course, TransferProtocol | None]:
+        """Return the course that the fallback has said, and how it is followed.
+
+        Raises:
+            TransferError: Its target is unknown, not allowed, or cannot be dialled.
+        """
+        target, targets = self._further(action), self._targets
+        cold = self._cold() if action.cold else None
+        asking = self._asking(call, self._ways.dials if cold is not None else self._dials)
+        if isinstance(target, Destination):
+            return asking.course((target,), lambda: self._request(call)), cold
+        assert isinstance(targets, Router)
+        call.department = target
+        return asking.course(targets, lambda: self._request(call)), cold
+
+    def _further(self, action: GoTo) -> Destination | str:
+        """Return whom a GoTo means: a department of the router, or a destination.
+
+        Raises:
+            DestinationError: It is neither.
+        """
+        target, targets = action.target, self._targets
+        if isinstance(target, str) and isinstance(targets, Router):
+            known = targets.departments
+            if target in known:
+                return target
+            try:
+                return Destination.parse(target)
+            except DestinationError:
+                raise UnknownDestinationError(
+                    "target", target, f"use one of {sorted(known)}, a number or a SIP URI"
+                ) from None
+        return Destination.parse(target)
+
+    def _check_further(self, fallback: Fallback | None) -> None:
+        """Refuse what a composed policy could only fail to go to, before there is a call."""
+        for action in actions_of(fallback):
+            if isinstance(action, GoTo):
+                target = self._further(action)
+                if isinstance(target, Destination):
+                    check_allowed((target,), self._allowed)
+                    self._guarded((target,))
+
+    def _cold(self) -> ColdProtocol:
+        return ColdProtocol(self._ways, play_dialtone=False, privacy=self._privacy)
+
+    def _asking(self, call: Call, dials: Callable[[Destination], bool] | None = None) -> Asking:
         return Asking(
             call.control,
             permits=lambda destinations: self._permits(call, destinations),
-            dials=self._dials,
+            dials=dials or self._dials,
             limit=self._route_timeout,
             ring=self._ring,
             ring_next_after=self._ring_next_after,
@@ -269,7 +328,7 @@ class Transfer:
 
     def _request(self, call: Call) -> RouteRequest:
         return RouteRequest(
-            self._department,
+            call.department,
             call.control.caller.identity,
             call.session.userdata,
             number=call.control.caller_number,

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from .policy import Action, Fallback, FallbackPolicy, HangUp, Next, Retry, ReturnToAgent
+from .actions import Action, GoTo, HangUp, Next, OfferCallback, Retry, ReturnToAgent, TakeMessage
+from .policy import Fallback, FallbackPolicy, On, Otherwise, Policy, explain
 
-__all__ = ["Action", "Fallback", "FallbackPolicy", "HangUp", "Next", "Retry", "ReturnToAgent"]
+__all__ = [
+    "Action",
+    "Fallback",
+    "FallbackPolicy",
+    "GoTo",
+    "HangUp",
+    "Next",
+    "OfferCallback",
+    "On",
+    "Otherwise",
+    "Policy",
+    "Retry",
+    "ReturnToAgent",
+    "TakeMessage",
+    "explain",
+]

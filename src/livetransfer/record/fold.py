@@ -22,6 +22,7 @@ from livetransfer.events import (
     HoldMusicProblem,
     HoldStarted,
     HookFailed,
+    OfferDecided,
     OfferMade,
     PhaseChanged,
     PhoneAnswered,
@@ -48,6 +49,7 @@ from .model import (
     HoldPart,
     LinePart,
     NotePart,
+    OfferedPart,
     PhasePart,
     PhonePart,
     QueuePart,
@@ -385,6 +387,10 @@ def _store(record: TransferRecord, event: StoreChanged) -> dict[str, Any]:
     return {"notes": (*record.notes, NotePart(at=event.at, kind="hook", text=text))}
 
 
+def _offer_decided(record: TransferRecord, event: OfferDecided) -> dict[str, Any]:
+    return {"offered": OfferedPart(at=event.at, offer=event.offer, result=event.result)}
+
+
 def _hold_music(record: TransferRecord, event: HoldMusicProblem) -> dict[str, Any]:
     note = NotePart(at=event.at, kind="hold_music", text=event.reason)
     return {"notes": (*record.notes, note)}
@@ -413,6 +419,7 @@ _CHANGES: dict[type, Change] = {
     DestinationRefused: _refused,
     StoreChanged: _store,
     HookFailed: _hook,
+    OfferDecided: _offer_decided,
     HoldMusicProblem: _hold_music,
 }
 """What each event changes."""

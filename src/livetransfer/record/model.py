@@ -82,7 +82,11 @@ class PhasePart(_Part):
 class DecisionPart(_Part):
     """What followed a failed attempt, and why."""
 
-    action: str = Field(description="next, retry, return_to_agent or hang_up.")
+    action: str = Field(
+        description=(
+            "next, retry, go_to, return_to_agent, hang_up, offer_callback or take_message."
+        )
+    )
     reason: str = ""
     after: float = Field(default=0.0, description="Seconds that were waited first.")
     say: str | None = None
@@ -185,6 +189,14 @@ class NotePart(_Part):
     text: str
 
 
+class OfferedPart(_Part):
+    """What the AI has offered after a failure: a callback, or a message."""
+
+    at: float = Field(description="When it was decided; it may be after the end.")
+    offer: Literal["callback", "message"]
+    result: str = Field(description="made, declined or expired.")
+
+
 class EndPart(_Part):
     """How the call between caller and human ended."""
 
@@ -229,6 +241,9 @@ class TransferRecord(_Part):
     summary: str | None = None
     notes: tuple[NotePart, ...] = ()
     outcome: dict[str, Any] | None = Field(default=None, description="TransferOutcome.to_dict().")
+    offered: OfferedPart | None = Field(
+        default=None, description="Written when it is decided, which may be after the end."
+    )
     end: EndPart | None = None
     software: dict[str, str] = {}
 

@@ -68,13 +68,16 @@ class Recorder:
         if not self._began or self._record.state != before.state:
             self._began = True
             self._deliver()
+        elif before.over and self._record.offered != before.offered:
+            # Decided after the end: the record is written once more, with the same id.
+            self._deliver(again=True)
 
-    def _deliver(self) -> None:
+    def _deliver(self, *, again: bool = False) -> None:
         if not self._deliveries and not self._record.over:
             return
         try:
             record = self.record
-            if record.over and self._observation is not None:
+            if record.over and self._observation is not None and not again:
                 self._observation.over(record)
             for delivery in self._deliveries:
                 delivery.add(record)

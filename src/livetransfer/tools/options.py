@@ -17,6 +17,7 @@ from livetransfer.cold import ColdTransfer
 from livetransfer.destination import Allowed, Method
 from livetransfer.errors import ConfigurationError
 from livetransfer.events import TransferEvent
+from livetransfer.fallback import OfferCallback
 from livetransfer.fallback.policy import Fallback
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
@@ -24,6 +25,8 @@ from livetransfer.privacy import Privacy
 from livetransfer.record import Records
 from livetransfer.routing.router import Router
 from livetransfer.warm import WarmTransfer
+
+from .callback_request import CallbackRequests
 
 __all__ = ["Making", "TransferOptions"]
 
@@ -118,6 +121,27 @@ class Making:
         privacy: Privacy | None = given.get("privacy")
         self.privacy = privacy or (records.privacy if records is not None else Privacy())
         self._instructions: str | None = given.get("instructions")
+        self._given = given
+
+    def callbacks(self, given: OfferCallback | Any | None) -> CallbackRequests | None:
+        """Return what begins the step for a callback.
+
+        Args:
+            given: What to offer, or the store for it; None: no callbacks.
+
+        Raises:
+            ConfigurationError: It is neither.
+        """
+        if given is None:
+            return None
+        offer = given if isinstance(given, OfferCallback) else OfferCallback(given)
+        return CallbackRequests(
+            offer,
+            privacy=self.privacy,
+            caller=self._given.get("caller"),
+            bridge=self._given.get("bridge", "auto"),
+            trunk_id=self._given.get("trunk_id"),
+        )
 
     def transfer(
         self, kind: str, department: str | None, **own: Any

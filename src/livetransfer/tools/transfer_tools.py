@@ -17,6 +17,9 @@ from livetransfer._flow.claim import is_claimed
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
+from livetransfer.fallback import OfferCallback, Otherwise, TakeMessage
+from livetransfer.fallback.policy import actions_of
+from livetransfer.instead import FallbackTools
 from livetransfer.outcome import TransferOutcome
 from livetransfer.routing.opening import Kind, Opening
 from livetransfer.routing.router import Router
@@ -27,11 +30,13 @@ from .progress import Progress
 from .truth import Apology, SaysSo, say, sentence, silent_result
 from .wording import (
     BROKEN,
+    CALLBACK,
     HEARD,
     HOW,
     NOT_HEARD,
     REASON,
     STATUS,
+    WHO_CALLS,
     apology,
     listed,
     spoken_reason,
@@ -42,13 +47,16 @@ __all__ = ["TransferTools"]
 
 logger = logging.getLogger("livetransfer")
 
+OFFERS = (OfferCallback, TakeMessage)
+
 
 class TransferTools(Toolset):
     """The tools with which a model transfers callers: ``Agent(tools=[TransferTools(router)])``.
 
     ``transfer_call(department, reason)`` lists the departments that are open at that turn, and
     ``transfer_status`` tells how the transfer stands and which are open. Where none is, there is
-    no ``transfer_call``. A model names departments, never numbers.
+    no ``transfer_call``. With `callbacks` there is ``request_callback(department)``, also for those
+    that are closed. A model names departments, never numbers.
 
     Parallel and repeated calls make one transfer. When it has failed the caller hears `apology`,
     and the model is not asked to reply to that turn, so that it cannot tell another story; it
@@ -64,9 +72,11 @@ class TransferTools(Toolset):
         apology: Returns what the caller hears when a transfer has failed, unless the fallback has
             said something. None, or a function that returns None, leaves it to the model, which
             may say what is not so.
+        callbacks: A CallbackStore, or an `OfferCallback` with one: what the callers are offered
+            who do not want to wait, or ask for somebody who is not there.
         fixed_tools: For a model whose tools cannot change during a session, such as most realtime
             models: all departments are listed, and one that is closed is refused when it is
-            called.
+            called. What the fallback may offer has its tools from the start.
         **options: Those of `WarmTransfer`; those of `ColdTransfer` where a department is cold.
             What is for both is given to both.
 
@@ -82,6 +92,7 @@ class TransferTools(Toolset):
         kind: Kind | Mapping[str, Kind] = "warm",
         when: str | None = None,
         apology: Apology | None = apology,
+        callbacks: OfferCallback | Any | None = None,
         fixed_tools: bool = False,
         **options: Unpack[TransferOptions],
     ) -> None:
@@ -99,8 +110,9 @@ class TransferTools(Toolset):
             kinds = {"warm", "cold"}
         self._making = Making(self._router, options, kinds)
         self._progress: WeakKeyDictionary[AgentSession[Any], Progress] = WeakKeyDictionary()
+        self._callbacks = self._making.callbacks(callbacks)
         self._made: tuple[tuple[tuple[str, Opening], ...], list[Tool | Toolset]] | None = None
-        super().__init__(id="livetransfer")
+        super().__init__(id="livetransfer", tools=self._fixed_tools() if fixed_tools else None)
         self._made = None  # it looks at every attribute, before it has found a subclass's own tools
 
     @property
@@ -110,8 +122,15 @@ class TransferTools(Toolset):
         key = tuple(now.items())
         if self._made is None or self._made[0] != key:
             # The same objects for as long as they are the same: a session compares them.
-            self._made = (key, [*self._tools, *self._make(now)])
+            self._made = (key, [*self._tools, *self._make(now), *self._of_callbacks(now)])
         return self._made[1]
+
+    def _fixed_tools(self) -> list[Tool | Toolset]:
+        """Return the tools of what may be offered, for a model that cannot be given them later."""
+        offers = [each for each in actions_of(self._making.fallback) if isinstance(each, OFFERS)]
+        if self._callbacks is not None:
+            offers.append(self._callbacks.offer)
+        return [FallbackTools([Otherwise(each) for each in offers])] if offers else []
 
     def _make(self, now: Mapping[str, Opening]) -> list[RawFunctionTool[..., Any]]:
         made = [
@@ -142,6 +161,20 @@ class TransferTools(Toolset):
             },
         )
         return [transfer, *made]
+
+    def _of_callbacks(self, now: Mapping[str, Opening]) -> list[Tool | Toolset]:
+        if self._callbacks is None or not now:
+            return []
+        department = {"type": "string", "enum": list(now), "description": WHO_CALLS}
+        request = function_tool(
+            self._request_callback,
+            raw_schema={
+                "name": "request_callback",
+                "description": CALLBACK,
+                "parameters": _object({"department": department}),
+            },
+        )
+        return [request]
 
     def _now(self) -> Mapping[str, Opening]:
         """Return how the departments stand; where the router fails, how they stood last."""
@@ -209,13 +242,10 @@ class TransferTools(Toolset):
             ToolError: There is none of that name, or it is closed.
         """
         now = self._now()
-        wanted = department.strip() if isinstance(department, str) else ""
-        if wanted not in now:
-            alike = [name for name in now if name.casefold() == wanted.casefold()]
-            wanted = alike[0] if len(alike) == 1 else ""
         usable = ", ".join(name for name, opening in now.items() if opening.open)
         instead = f"Open now: {usable}." if usable else "No department is open now."
-        if wanted not in now:
+        wanted = _named(department, now)
+        if wanted is None:
             raise ToolError(f"There is no such department; nobody was called. {instead}")
         opening = now[wanted]
         if not opening.open:
@@ -244,6 +274,22 @@ class TransferTools(Toolset):
         progress.result = text
         return silent_result(context, text) if said else text
 
+    # -- request_callback ------------------------------------------------------------------
+
+    async def _request_callback(
+        self, raw_arguments: dict[str, object], context: RunContext[Any]
+    ) -> str:
+        assert self._callbacks is not None
+        if is_claimed(context.session):
+            raise ToolError(
+                "A transfer of this call is under way: nothing was promised. Wait for its end."
+            )
+        now = self._now()
+        name = _named(raw_arguments.get("department"), now)
+        if name is None:
+            raise ToolError(f"There is no such department; use one of {', '.join(now)}.")
+        return await self._callbacks.begin(context, name)
+
     # -- transfer_status -------------------------------------------------------------------
 
     def progress(self, session: AgentSession[Any]) -> str:
@@ -254,6 +300,15 @@ class TransferTools(Toolset):
     async def _status(self, raw_arguments: dict[str, object], context: RunContext[Any]) -> str:
         so_far = self.progress(context.session)
         return f"{so_far}\n\nDepartments:\n{listed(self._now())}"
+
+
+def _named(department: object, now: Mapping[str, Opening]) -> str | None:
+    """Return the department that a model has named; None where there is none of that name."""
+    wanted = department.strip() if isinstance(department, str) else ""
+    if wanted in now:
+        return wanted
+    alike = [name for name in now if name.casefold() == wanted.casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _object(properties: Mapping[str, object]) -> dict[str, object]:

@@ -11,11 +11,13 @@ from livetransfer.status import TransferStatus
 
 __all__ = [
     "BROKEN",
+    "CALLBACK",
     "HEARD",
     "HOW",
     "NOT_HEARD",
     "REASON",
     "STATUS",
+    "WHO_CALLS",
     "apology",
     "listed",
     "spoken_reason",
@@ -38,6 +40,13 @@ so before you speak again; do not say that it did."""
 STATUS = """\
 Tell how the transfer of this call stands, and which departments are open now. Call it when the
 caller asks what is happening, or when they are open. Say no more than it tells you."""
+
+CALLBACK = """\
+Begin to agree on a callback: somebody calls the caller back. Call it when the caller asks to be
+called back, or agrees to it because the department is closed or nobody could be reached. It
+promises nothing yet: it tells you what to do next."""
+
+WHO_CALLS = "Who is to call back; a department that is closed now can, too."
 
 REASON = (
     "Why the caller needs a person, in one sentence, for the colleague who takes the call. "
@@ -105,10 +114,16 @@ _APOLOGIES = {
 }
 _APOLOGY = "I am sorry, I could not reach anybody."
 
+_QUESTIONS = {
+    None: "What else can I do for you?",
+    "callback": "Shall I have somebody call you back?",
+    "message": "Would you like to leave a message?",
+}
+
 
 def apology(outcome: TransferOutcome) -> str:
     """Return what the caller hears when a transfer has failed: what is so, and no promise."""
-    return _APOLOGIES.get(outcome.status, _APOLOGY) + " What else can I do for you?"
+    return f"{_APOLOGIES.get(outcome.status, _APOLOGY)} {_QUESTIONS[outcome.offers]}"
 
 
 _STAGES = {

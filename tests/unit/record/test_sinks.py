@@ -510,7 +510,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 async def test_while_a_webhook_is_down_records_wait_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livetransfer.record.sinks.webhook.FIRST_WAIT", 0.05)
+    monkeypatch.setattr("livetransfer.record.sinks.posting.FIRST_WAIT", 0.05)
     async with Receiver().running() as receiver:
         receiver.status = 503
         sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)

@@ -8,7 +8,17 @@ from typing import Any, get_type_hints
 import pytest
 from livekit.agents.llm import ToolContext
 
-from livetransfer import ColdTransfer, ConfigurationError, Router, WarmTransfer
+from livetransfer import (
+    ColdTransfer,
+    ConfigurationError,
+    On,
+    Otherwise,
+    Retry,
+    Router,
+    TakeMessage,
+    TransferStatus,
+    WarmTransfer,
+)
 from livetransfer.routing import Opening
 from livetransfer.testing import Human, simulate
 from livetransfer.tools import TransferTools
@@ -166,3 +176,13 @@ async def test_what_the_router_says_of_the_kind_comes_first() -> None:
 
 def test_hints_can_be_read() -> None:
     assert "kind" in get_type_hints(TransferTools.__init__)
+
+
+def test_a_model_whose_tools_are_fixed_has_those_of_the_fallback_from_the_start() -> None:
+    policy = On({TransferStatus.BUSY}, Retry()) | Otherwise(TakeMessage(print))
+    fixed = TransferTools(Hours(), fixed_tools=True, fallback=policy)
+    names = set(ToolContext([fixed]).function_tools)
+    assert {"take_message", "decline_message", "transfer_call"} <= names
+    assert "choose_callback_time" not in names
+    others = ToolContext([TransferTools(Hours(), fallback=policy)]).function_tools
+    assert "take_message" not in others

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Spool", "state_folder"]
+__all__ = ["Spool", "state_folder", "written"]
 
 _TAKEN = ".sending"
 TAKEN_FOR = 120.0
@@ -22,6 +22,26 @@ def state_folder() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     return root / "livetransfer"
+
+
+def written(path: Path, content: bytes) -> Path:
+    """Write a file that is there whole or not at all, and that only its owner can read.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    half = path.with_suffix(f".{os.getpid()}.half")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    return path
 
 
 class Spool:
@@ -41,19 +61,7 @@ class Spool:
             OSError: It cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.folder / f"{name}.json"
-        half = path.with_suffix(f".{os.getpid()}.half")
-        handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-        except BaseException:
-            half.unlink(missing_ok=True)
-            raise
-        return path
+        return written(self.folder / f"{name}.json", content)
 
     def take(self, keep_for: float) -> list[Path]:
         """Return what is to be sent, oldest first, and let no other process have it meanwhile.

@@ -1,0 +1,178 @@
+"""The cold protocol: send the caller on by SIP REFER, or dial the destination and bridge."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from functools import partial
+
+from livetransfer.control import BridgeMode
+from livetransfer.destination import Destination, Method
+from livetransfer.errors import CallControlError, ConfigurationError, ReferFailed
+from livetransfer.phases import Phase
+from livetransfer.privacy import Privacy
+from livetransfer.status import TransferStatus
+
+from .attempt import LiveAttempt
+from .endings import AttemptOver
+from .leg import HumanLeg
+from .screen_pop import ScreenPop
+from .verbs import bridge, dial, refer
+
+__all__ = ["NO_PHONE", "ColdProtocol", "Ways"]
+
+logger = logging.getLogger("livetransfer")
+
+NO_PHONE = "the caller is not on a telephone, and only a telephone can be referred"
+
+
+class Ways:
+    """The ways in which a destination is reached without a briefing.
+
+    Args:
+        method: ``"auto"``, ``"refer"`` or ``"dial"``.
+        trunk_domain: The host of the caller's trunk, for the address of a REFER.
+    """
+
+    def __init__(self, method: Method, trunk_domain: str | None) -> None:
+        self.method: Method = method
+        self._trunk_domain = trunk_domain
+
+    def dials(self, destination: Destination) -> bool:
+        """Whether `destination` has to be one that can be dialled."""
+        return "refer" not in self.plan(destination)
+
+    def plan(self, destination: Destination) -> tuple[str, ...]:
+        """Return the ways to reach `destination`, in order.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        method = destination.method or self.method
+        if method == "refer" and destination.dtmf:
+            raise ConfigurationError(
+                "method", method, "after a REFER nobody is there to press the keys of dtmf="
+            )
+        can_refer = self.refer_address(destination) is not None
+        if method == "refer" and not can_refer:
+            raise ConfigurationError(
+                "trunk_domain",
+                self._trunk_domain,
+                f"a REFER to the extension {destination.label!r} needs the trunk's host",
+            )
+        if method == "auto":
+            return ("refer", "dial") if can_refer and not destination.dtmf else ("dial",)
+        return (method,)
+
+    def refer_address(self, destination: Destination) -> str | None:
+        """Return the address that the caller's phone system is sent to; None: it has none."""
+        number = destination.number
+        if destination.kind == "uri" and (number is None or self._trunk_domain is None):
+            return destination.address
+        if self._trunk_domain is not None:
+            return f"sip:{destination.sip_user}@{self._trunk_domain}"
+        return f"tel:{number}" if number is not None else None
+
+
+class ColdProtocol:
+    """Refers the caller, or dials and bridges; all state is that of one run.
+
+    Args:
+        ways: The ways in which somebody is reached.
+        play_dialtone: Whether a dial tone is played while a REFER is under way.
+        privacy: What a PBX may be told of the caller.
+        talking: Whether the AI has gone on talking with a caller who is not on hold.
+    """
+
+    def __init__(
+        self, ways: Ways, *, play_dialtone: bool, privacy: Privacy, talking: bool = False
+    ) -> None:
+        self._ways, self._play_dialtone, self._talking = ways, play_dialtone, talking
+        self._screen_pop = ScreenPop(privacy)
+
+    def prepare(self, attempt: LiveAttempt) -> None:
+        """Write the summary that goes with the call, where one does."""
+        self._screen_pop.begin(attempt)
+
+    async def attempt(self, attempt: LiveAttempt) -> BridgeMode | None:
+        """Refer the caller to one destination, or dial the phones of the offer and bridge one."""
+        call = attempt.call
+        self._screen_pop.begin(attempt)
+        plan = self._plan(attempt)
+        if plan[0] == "refer":
+            try:
+                await self._refer(attempt)
+            except ReferFailed as error:
+                attempt.referred = error.indeterminate or error.target_reached
+                if len(plan) == 1 or error.indeterminate or error.target_reached:
+                    raise AttemptOver.by(error) from error
+                logger.info("the REFER was refused; the destination is dialled instead")
+                self._check(attempt, error)
+            except CallControlError as error:
+                raise AttemptOver.by(error) from error
+            else:
+                attempt.referred = True
+                return None
+        call.holding()
+        await self._hold(attempt)
+        human = await attempt.race(partial(self._dial, attempt))
+        return await bridge(attempt, human)
+
+    async def _hold(self, attempt: LiveAttempt, *, music: bool = True) -> None:
+        call = attempt.call
+        if self._talking and not call.on_hold:
+            await attempt.guard(call.hold_when_quiet())
+        await attempt.guard(call.hold(music=music))
+
+    async def _dial(self, attempt: LiveAttempt, human: HumanLeg) -> None:
+        await self._screen_pop.ready(attempt, human.destination, human)
+        await dial(attempt, human)
+
+    def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
+        if len(attempt.offer.destinations) > 1:
+            return ("dial",)  # the caller can be referred to one only
+        plan = self._ways.plan(attempt.destination)
+        if attempt.call.control.caller.kind != "web" or plan[0] != "refer":
+            return plan
+        if len(plan) == 1:
+            raise AttemptOver(TransferStatus.FAILED, NO_PHONE)
+        return plan[1:]
+
+    async def _refer(self, attempt: LiveAttempt) -> None:
+        call, destination = attempt.call, attempt.destination
+        address = self._ways.refer_address(destination)
+        assert address is not None
+        if self._talking:
+            call.holding()
+        call.phases.move(Phase.REFERRING)
+        # Not over the music that plays since an attempt before.
+        dialtone = self._play_dialtone and call.hold_line.handle is None
+        await self._hold(attempt, music=not dialtone)
+        await self._screen_pop.ready(attempt, destination)
+        try:
+            referred = await refer(
+                attempt,
+                address,
+                headers=call.completed(destination).headers,
+                timeout=destination.ring_timeout or attempt.ring_timeout,
+                play_dialtone=dialtone,
+            )
+            attempt.confirmed = referred.confirmed
+        except (AttemptOver, CallControlError):
+            # Where a dial tone has ended, music plays until there is a voice. That the time on hold
+            # is over says nothing of what became of the REFER.
+            with contextlib.suppress(AttemptOver):
+                await attempt.guard(call.hold())
+            raise
+
+    @staticmethod
+    def _check(attempt: LiveAttempt, refused: ReferFailed) -> None:
+        try:
+            attempt.call.control.check(attempt.destination)
+        except ConfigurationError as error:
+            raise AttemptOver(
+                refused.status,
+                f"{refused}; it cannot be dialled instead: {error}",
+                sip_code=refused.sip_code,
+                sip_reason=refused.sip_reason,
+            ) from error

@@ -1,0 +1,9 @@
+"""Instead: what the AI does with a caller whom nobody could take: a callback, a message."""
+
+from __future__ import annotations
+
+from .delivery import MessageFolder, MessageWebhook
+from .message import Message
+from .tools import FallbackTools
+
+__all__ = ["FallbackTools", "Message", "MessageFolder", "MessageWebhook"]
