@@ -45,6 +45,9 @@ def doctor(
     database: Annotated[
         str | None, typer.Option(help="The database of callbacks, as SQLAlchemy writes it.")
     ] = None,
+    team: Annotated[
+        str | None, typer.Option(help="The team's file: is it right, and who is open now?")
+    ] = None,
     dispatch: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +90,7 @@ def doctor(
             hold=hold,
             redis=redis,
             database=database,
+            team=team,
             dispatch=dispatch,
             call=call,
             refer_to=(refer_to or call) if refer or refer_to else None,
@@ -106,6 +110,7 @@ async def _examine(
     hold: str | None,
     redis: str | None,
     database: str | None,
+    team: str | None,
     dispatch: str | None,
     call: str | None,
     refer_to: str | None,
@@ -122,6 +127,7 @@ async def _examine(
         check_hold,
         check_redis,
     )
+    from .team_checks import check_state, check_team
 
     credentials = check_credentials()
     access = _access(trunk, VARIABLES) if credentials.status != "failed" else None
@@ -131,10 +137,15 @@ async def _examine(
             return not_reached("there are no credentials")
         return await inspect_server(access, _room())
 
-    found, *beside = await asyncio.gather(
-        server(), check_hold(hold), check_redis(redis), check_database(database)
+    found, listed, *beside = await asyncio.gather(
+        server(),
+        check_team(team),
+        check_hold(hold),
+        check_redis(redis),
+        check_database(database),
+        check_state(needed=team is not None and redis is None),
     )
-    findings = [credentials, *found, *beside]
+    findings = [credentials, *found, *beside, *listed]
     broken = access is None or any(
         f.status == "failed" for f in found if f.name in ("server", "key", "token grants")
     )

@@ -23,6 +23,7 @@ from livekit.protocol import sip as proto_sip
 from typer.testing import CliRunner
 
 from livetransfer.__main__ import app
+from livetransfer.stores import LocalStore
 
 from .fake_server import INBOUND, RULE, TRUNK, FakeServer, answer, refusal
 
@@ -441,3 +442,88 @@ async def test_the_table_says_the_same_as_the_json(server: FakeServer) -> None:
         assert line.startswith(word)
     assert "-> set LIVEKIT_SIP_OUTBOUND_TRUNK" in shown.output or "lk sip outbound" in shown.output
     assert "1 failed" in shown.output
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("LIVETRANSFER_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+TEAM = """
+timezone: Europe/Berlin
+country: DE
+members:
+  - {name: anna, destination: "+4930123456"}
+  - {name: ben, destination: "+4930123457", hours: "Mo-Fr 09:00-17:00"}
+queues:
+  - {name: sales, members: [anna]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("queues", "status", "said"),
+    [
+        ("  - {name: support, members: [ben, anna]}", ("ok", "ok"), "support is open"),
+        ("", ("warning", "ok"), "in no queue: ben"),
+        (
+            '  - {name: night, members: [ben], hours: "Mo-Fr 20:00-22:00"}',
+            ("ok", "warning"),
+            "nobody takes calls of night in the next 8 days",
+        ),
+        ("  - {name: night, members: [eve]}", ("failed", "skipped"), "team.yaml, line 9"),
+        ("  - {name: night, membres: [ben]}", ("failed", "skipped"), "queues[1].membres"),
+        ('  - {name: night, members: [ben], hours: "Mo 9-"}', ("failed", "skipped"), "line 9"),
+    ],
+    ids=["well", "unused", "never open", "nobody", "misspelt", "no hours"],
+)
+async def test_a_team(tmp_path: Path, queues: str, status: tuple[str, str], said: str) -> None:
+    path = tmp_path / "team.yaml"
+    path.write_text(TEAM + queues + "\n")
+    report = await doctor("--team", str(path))
+    assert (report.status("team file"), report.status("hours")) == status
+    assert said in report.said("team file") + report.said("hours")
+
+
+async def test_no_team(tmp_path: Path) -> None:
+    report = await doctor()
+    assert (report.status("team file"), report.status("hours")) == ("skipped", "skipped")
+    report = await doctor("--team", str(tmp_path / "nothing.yaml"))
+    assert report.status("team file") == "failed"
+
+
+async def test_a_team_of_many_queues(tmp_path: Path) -> None:
+    path = tmp_path / "team.yaml"
+    path.write_text(TEAM + "".join(f"  - {{name: q{i}, members: [anna, ben]}}\n" for i in range(9)))
+    report = await doctor("--team", str(path))
+    assert report.said("hours").startswith("10 of 10 queues are open now")
+
+
+async def test_the_state_folder(tmp_path: Path, state: Path) -> None:
+    report = await doctor()
+    assert "made at the first call" in report.said("state folder")
+    assert not state.exists()
+    store = LocalStore()
+    await store.open()
+    await store.aclose()
+    report = await doctor()
+    assert "answers in" in report.said("state folder")
+
+
+@pytest.mark.parametrize("needed", [False, True])
+async def test_a_state_folder_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LIVETRANSFER_STATE", str(tmp_path / "file" / "state"))
+    path = tmp_path / "team.yaml"
+    path.write_text(TEAM)
+    report = await doctor(*(("--team", str(path)) if needed else ()))
+    assert report.status("state folder") == ("failed" if needed else "warning")
+
+
+async def test_a_store_that_is_no_store(state: Path) -> None:
+    state.mkdir()
+    (state / "store.sqlite3").write_bytes(b"this is no database" * 100)
+    report = await doctor()
+    assert report.status("state folder") == "warning"
