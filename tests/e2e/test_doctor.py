@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -170,6 +171,35 @@ async def test_all_is_well_and_quickly_said(stack: Stack, office: Backoffice, de
         assert report.detail("SIP bridge").startswith("not checked")
     assert min(report.seconds for report in reports) < QUICK
     assert set(await office.rooms()) == before
+    assert not desk.invites
+
+
+TEAM = """
+timezone: Europe/Berlin
+country: DE
+members:
+  - {name: anna, destination: "+15550300"}
+queues:
+  - {name: sales, members: [anna]}
+"""
+
+
+async def test_a_team_beside_all_that_is_well(
+    stack: Stack, office: Backoffice, desk: Phone, tmp_path: Path
+) -> None:
+    trunk = await office.trunk(desk.address)
+    (tmp_path / "team.yaml").write_text(TEAM)
+    env = stack.env | {
+        "LIVEKIT_SIP_OUTBOUND_TRUNK": trunk,
+        "LIVETRANSFER_STATE": str(tmp_path / "state"),
+    }
+    reports = [await doctor(env, "--team", str(tmp_path / "team.yaml")) for _ in range(2)]
+    for report in reports:
+        assert report.code == 0, report.found
+        assert report.status("team file") == "ok"
+        assert report.detail("hours") == "sales is open"
+        assert report.status("state folder") == "ok"
+    assert min(report.seconds for report in reports) < QUICK
     assert not desk.invites
 
 

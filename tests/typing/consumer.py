@@ -16,6 +16,7 @@ from livekit.agents import (
     AudioConfig,
     BuiltinAudioClip,
     JobContext,
+    JobProcess,
     RunContext,
     ToolError,
     TurnHandlingOptions,
@@ -82,6 +83,7 @@ from livetransfer import (
     Said,
     SealFailed,
     StoreChanged,
+    StoreUnavailableError,
     SummaryWritten,
     TakeMessage,
     TransferEnded,
@@ -102,6 +104,7 @@ from livetransfer import (
     WarmTransferResult,
     WarmTransferTask,
     caller_of,
+    prewarm,
     repair,
 )
 from livetransfer.guard import Limits
@@ -536,6 +539,14 @@ async def music_alone(room: rtc.Room) -> None:
     async with HoldMusicPlayer("https://cdn.example.com/hold.mp3").playing(room, to="caller") as on:
         on.stop(fade=0.5)
         await on.wait()
+
+
+def a_process_begins(proc: JobProcess) -> None:
+    prewarm(proc, tts=ScriptedTTS(), briefing=BriefingAgent(), words=["You are connected."])
+
+
+def a_store_is_lost(error: StoreUnavailableError) -> str:
+    return str(error)
 
 
 async def a_job_begins(ctx: JobContext) -> list[str]:
