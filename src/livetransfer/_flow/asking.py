@@ -12,7 +12,9 @@ from livetransfer.errors import TransferError, UnknownDestinationError
 from livetransfer.outcome import Attempt
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.routing.router import Router, RouteRequest, several
+from livetransfer.status import TransferStatus
 
+from .account import Account
 from .course import Course, ListCourse, Resolved, Ring, Routed
 
 __all__ = ["Asking"]
@@ -96,7 +98,13 @@ class Asking:
             return found
         if not isinstance(found, Offer):
             raise CodeFailed("router", f"offered a {type(found).__name__}, not an Offer")
-        destinations = self._checked_late(lambda: found.destinations)
+        try:
+            destinations = self._checked_late(lambda: found.destinations)
+        except CodeFailed:
+            # None of them is rung: who was taken for it is free again.
+            for lease in found.leases:
+                await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
+            raise
         return replace(found, destinations=destinations)
 
     async def _ask(self, code: Callable[[], object | Awaitable[object]]) -> object:

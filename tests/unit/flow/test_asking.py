@@ -272,3 +272,34 @@ async def test_a_place_that_does_not_wait_does_not_turn_the_loop_and_ends_in_tim
             assert outcome.status is TransferStatus.UNAVAILABLE
             assert len(router.seen) < 160
             assert outcome.timings["waiting"] == pytest.approx(30, abs=1)
+
+
+class Taken:
+    """A lease that notes what it is told."""
+
+    member = "ann"
+
+    def __init__(self) -> None:
+        self.released: list[TransferStatus] = []
+
+    async def talking(self) -> None:
+        """The member talks."""
+
+    async def release(self, status: TransferStatus, *, talked: bool = False) -> None:
+        """The member is done."""
+        self.released.append(status)
+
+    async def leave_talking(self) -> None:
+        """The member talks on."""
+
+
+async def test_the_leases_of_an_offer_that_is_refused_are_given_back_at_once() -> None:
+    lease = Taken()
+    router = Offers(Offer((Destination(ANN),), leases=(lease,)))
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        transfer = WarmTransfer(router, allowed=["+49*"])
+        async with rig(call, transfer.run) as r:
+            outcome = await transfer.run(r.session)
+    assert outcome.status is TransferStatus.UNAVAILABLE
+    assert lease.released == [TransferStatus.ANSWERED_ELSEWHERE]
+    assert not call.human(ANN).rings
