@@ -95,18 +95,18 @@ def test_a_file_that_is_wrong_and_a_store_that_is_not_there(file: Path) -> None:
     assert "Traceback" not in result.output
 
 
-def heeds_interrupts() -> None:
-    """In the child: who is started in the background of a shell ignores SIGINT otherwise."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+HEEDS_INTERRUPTS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from livetransfer.__main__ import main; main()"
+)
+"""`python -m livetransfer`; what a shell starts in the background ignores SIGINT otherwise."""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_it_is_watched_until_it_is_interrupted(file: Path) -> None:
-    command = [sys.executable, "-m", "livetransfer", "team", "status", "--watch", "--json"]
+    command = [sys.executable, "-c", HEEDS_INTERRUPTS, "team", "status", "--watch", "--json"]
     command += ["--every", "0.2", "--file", str(file), "--store", str(file.parent / "state")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=heeds_interrupts
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         run(file, "pause", "anna")
@@ -120,12 +120,19 @@ def test_it_is_watched_until_it_is_interrupted(file: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_the_live_table(file: Path) -> None:
-    command = [sys.executable, "-m", "livetransfer", "team", "status", "--watch", "--every", "0.2"]
+    command = [
+        sys.executable,
+        "-c",
+        HEEDS_INTERRUPTS,
+        "team",
+        "status",
+        "--watch",
+        "--every",
+        "0.2",
+    ]
     command += ["--file", str(file), "--store", str(file.parent / "state")]
     env = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "100", "TERM": "xterm"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=heeds_interrupts
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
         seen = ""
         until = time.monotonic() + 20
