@@ -94,7 +94,9 @@ def met(calls: dict[int, Call]) -> tuple[dict[tuple[int, int], int], dict[tuple[
     return early, late
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize(
+    "count", [pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 5]
+)
 @pytest.mark.parametrize("rings", [0.0, 1.0])
 async def test_who_answers_at_the_same_time_hears_nobody(
     phones: Phones, count: int, rings: float

@@ -75,7 +75,10 @@ async def test_a_busy_tone_after_the_answer_is_busy(switchboard: Switchboard) ->
     talking.cancel()
 
 
-@pytest.mark.parametrize("name", ["en-dev-voicemail-022", "de-dev-voicemail-023"])
+@pytest.mark.parametrize(
+    "name",
+    ["en-dev-voicemail-022", pytest.param("de-dev-voicemail-023", marks=pytest.mark.slow)],
+)
 async def test_a_mailbox_is_known_by_its_rhythm(switchboard: Switchboard, name: str) -> None:
     call, human = await detecting(switchboard)
     sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENCE))
