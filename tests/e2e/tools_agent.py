@@ -55,6 +55,8 @@ class ToolsAgent(Agent):
             hold_music=(tones.tone(cast.MUSIC, 2.0, rate=24000), 24000),
             briefing=BriefingAgent,
             on_event=on_event,
+            # These phones speak in single tones, as machines do.
+            answer_detector=None,
             **step.get("options", {}),
         )
         super().__init__(instructions="You help.", tools=[tools, EndCallTool()])
