@@ -26,6 +26,8 @@ from tests.e2e.stack import Stack
 from .livekit_rig import LiveKitRig
 from .rigs import TONES
 
+pytestmark = pytest.mark.slow
+
 VOICES = (1000, 3000, 3400, 700, 1250)
 """Of the humans, in Hz."""
 INSTANTS = 0.2
