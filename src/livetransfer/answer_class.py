@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["AnswerClass"]
+__all__ = ["MACHINES", "AnswerClass"]
 
 
 class AnswerClass(str, Enum):
@@ -24,3 +24,9 @@ class AnswerClass(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+MACHINES = frozenset(
+    {AnswerClass.SCREENING, AnswerClass.IVR, AnswerClass.VOICEMAIL, AnswerClass.ANNOUNCEMENT}
+)
+"""The classes that are a machine which speaks."""

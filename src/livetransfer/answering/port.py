@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from livekit import rtc
 
-from livetransfer.answer_class import AnswerClass
+from livetransfer.answer_class import MACHINES, AnswerClass
 
 __all__ = [
     "MACHINES",
@@ -18,11 +18,6 @@ __all__ = [
     "Evidence",
     "OnChange",
 ]
-
-MACHINES = frozenset(
-    {AnswerClass.SCREENING, AnswerClass.IVR, AnswerClass.VOICEMAIL, AnswerClass.ANNOUNCEMENT}
-)
-"""The classes that are a machine which speaks."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from livetransfer._checks import check_choice, check_key
-from livetransfer.answer_class import AnswerClass
+from livetransfer.answer_class import MACHINES, AnswerClass
 from livetransfer.errors import ConfigurationError
 
 __all__ = ["Accept", "Acceptance", "Heard", "Ruling", "draw_code"]
@@ -23,10 +23,6 @@ Accept = Literal["either", "voice", "key", "code", "answer"]
   who has not listened.
 - `"answer"`: whoever answers is connected, unless something else than a person was heard.
 """
-
-MACHINES = frozenset(
-    {AnswerClass.SCREENING, AnswerClass.IVR, AnswerClass.VOICEMAIL, AnswerClass.ANNOUNCEMENT}
-)
 
 ANSWER_PATIENCE = 2.5
 """Seconds after which, with `accept="answer"`, somebody who has said nothing is connected: most
