@@ -8,6 +8,7 @@ from typing import Literal
 from .destination import Destination
 
 __all__ = [
+    "ROOM_DELETED",
     "CallLost",
     "ControlEvent",
     "KeyPressed",
@@ -23,6 +24,9 @@ __all__ = [
 LegKind = Literal["phone", "web"]
 """How a party is connected: by telephone, or by a browser or an app. Only a phone can be sent
 elsewhere with a REFER, and who has reloaded a page comes back with the same identity."""
+
+ROOM_DELETED = "room_deleted"
+"""The reason of a `LegLeft` or a `CallLost` where somebody has deleted the room of the call."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,11 @@ class SealBroken:
 
 @dataclass(frozen=True)
 class CallLost:
-    """The connection to the call itself is gone for good: the room is closed or unreachable."""
+    """The connection to the call itself is gone for good: the room is closed or unreachable.
+
+    Attributes:
+        reason: Why, in the server's word; `ROOM_DELETED` where somebody has deleted the room.
+    """
 
     reason: str = ""
 

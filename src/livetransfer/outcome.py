@@ -40,7 +40,8 @@ class EndedBy(str, Enum):
     NOBODY = "nobody"
     """It was not watched (``after="leave"``), or there was no such call."""
     LOST = "lost"
-    """The connection to the call was lost; the parties may still talk."""
+    """The connection to the call was lost, and the parties may still talk; or the room was
+    deleted."""
 
     def __str__(self) -> str:
         return self.value

@@ -177,6 +177,14 @@ class TransferCall:
         tracks = await self._office.tracks(started.fields["room"])
         return {identity: len(published) for identity, published in tracks.items()}
 
+    async def delete_room(self) -> None:
+        """Delete the call's room, as an application's own code may."""
+        await self._office.delete_room((await self.told("started")).fields["room"])
+
+    def log(self) -> str:
+        """What the worker has logged so far, of all its calls."""
+        return self._reports.worker.text()
+
     async def only_caller_and_agent(self, within: float = PATIENCE) -> None:
         """Wait until nobody else is in the room, and nothing but their voices."""
         give_up = time.monotonic() + within

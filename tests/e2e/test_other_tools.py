@@ -28,6 +28,25 @@ async def test_end_call_in_the_same_turn_does_not_end_the_bridged_call(
     assert (await call.told("end")).fields["by"] == "human"
 
 
+@pytest.mark.parametrize("after", ["end", "return"])
+async def test_a_room_that_is_deleted_while_two_talk_is_told(
+    switchboard: Switchboard, after: str
+) -> None:
+    warning = "the room was deleted while the caller talked with the person"
+    step = {"kind": "warm", "options": {"after": after}}
+    call = await switchboard.call([Answer(after=0.5)], transfers=[step])
+    await call.ask()
+    human = await call.human()
+    await call.briefed(human)
+    await call.joined(human)
+    before = call.log().count(warning)
+    await call.delete_room()
+    await asyncio.gather(human.wait("ended", PATIENCE), call.caller.wait("ended", PATIENCE))
+    end = await call.told("end")
+    assert end.fields["by"] == "lost"
+    assert call.log().count(warning) == before + 1
+
+
 async def test_after_a_return_nobody_is_dialled_by_the_sentence_that_takes_the_caller_back(
     switchboard: Switchboard,
 ) -> None:

@@ -10,6 +10,9 @@ from .behaviour import Answer
 from .call import Call
 from .switchboard import PATIENCE, SPOKEN, Switchboard, TransferCall
 
+KEY_ONE = (700, 1200)
+"""Hz: nearest to what the key 1 sounds like, 697 and 1209."""
+
 
 async def accepted(call: TransferCall, index: int = 0, by_key: bool = False) -> Call:
     """The caller asks, the human agrees, both talk."""
@@ -64,6 +67,24 @@ async def test_accepted_by_key_and_the_human_ends_the_call(switchboard: Switchbo
     assert call.caller.ended_by == "them"
     assert (await call.told("end")).fields["by"] == "human"
     await call.told("closed")
+
+
+async def test_a_humans_key_reaches_the_callers_phone_as_an_event_and_not_as_a_tone(
+    switchboard: Switchboard,
+) -> None:
+    call = await switchboard.call([Answer(after=0.5)])
+    await call.ask()
+    human = await call.human()
+    await human.hears(cast.BRIEFING, PATIENCE)
+    key = asyncio.ensure_future(call.caller.wait("dtmf", PATIENCE))
+    pressed = await human.press("1")
+    await call.joined(human)
+    # A server sends the packet to the whole room: docs/topics/bridging.md says so.
+    assert (await key).detail == call.caller.digits == "1"
+    recording = call.caller.recording
+    for pitch in KEY_ONE:
+        found = tones.windows_with(recording, pitch, after=pressed - 0.3, before=pressed + 0.7)
+        assert len(found) < 3, f"{pitch} Hz for {len(found) * 20} ms"
 
 
 async def test_answered_at_once_the_human_is_greeted_before_the_summary(

@@ -10,6 +10,7 @@ from typing import Literal
 from livetransfer._tasks import keep
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
 from livetransfer.events import CallEnded
+from livetransfer.legs import ROOM_DELETED
 from livetransfer.outcome import CallEnd, EndedBy
 from livetransfer.status import TransferStatus
 
@@ -28,6 +29,9 @@ After = Literal["end", "return", "leave"]
 
 LEAVE_LIMIT = 5.0
 """Seconds that the AI may take to leave the call."""
+
+DELETED_LIMIT = 1.0
+"""Seconds from one party's departure with a deleted room to that of the room itself."""
 
 REFERRED_LIMIT = 10.0
 """Seconds that a referred caller's leg may take to leave (measured: about 1 s)."""
@@ -72,6 +76,8 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
         self._left: asyncio.Future[EndedBy] = self._loop.create_future()
+        self._cut_off = False
+        self._deleted: asyncio.Future[None] = self._loop.create_future()
         self._unsubscribe = control.subscribe(self._on_event)
         if gone is None and not control.caller_present:
             gone = EndedBy.CALLER
@@ -86,7 +92,27 @@ class Watch:
         if not self._left.done():
             self._left.set_result(who)
 
+    def _room_deleted(self, *, whole: bool) -> None:
+        """Warn of whoever has deleted the room of two who talk; nobody can be kept from it.
+
+        Args:
+            whole: Whether it is certain that it was the call's own room.
+        """
+        if self._human is None or (self._left.done() and not self._cut_off):
+            return  # deleted after the call: as it should be
+        if not self._cut_off:
+            self._cut_off = True
+            logger.warning(
+                "the room was deleted while the caller talked with the person, and both were cut "
+                "off; code that deletes it has to wait for `await outcome.ended()` first"
+            )
+        if whole and not self._deleted.done():
+            self._deleted.set_result(None)
+
     def _on_event(self, event: ControlEvent) -> None:
+        if isinstance(event, (CallLost, LegLeft)) and event.reason == ROOM_DELETED:
+            caller = self._control.caller.identity
+            self._room_deleted(whole=isinstance(event, CallLost) or event.identity == caller)
         if isinstance(event, CallLost):
             self._gone(EndedBy.LOST)
         elif isinstance(event, LegLeft):
@@ -135,15 +161,19 @@ class Watch:
             self._session.session.shutdown(drain=False)
             return self._ended(EndedBy.NOBODY)
         who = await self._left
+        if self._cut_off:  # the end of one party was told before that of the room
+            await asyncio.wait({self._deleted}, timeout=DELETED_LIMIT)
         if who is EndedBy.CALLER:
             await self._hang_ups.leg(self._human)
+        elif self._deleted.done():
+            pass  # nobody is there to be hung up, or to be given back
         elif who is EndedBy.HUMAN and self._control.caller_present:
             if self._after == "return" and not self._session.is_closing:
                 return await self._give_back()
             if not await self._hang_ups.caller():
                 return await self._give_back()
             self._session.close_as_if_caller_left()
-        return self._ended(who)
+        return self._ended(EndedBy.LOST if self._deleted.done() else who)
 
     def _ended(self, who: EndedBy, *, returned: bool = False) -> CallEnd:
         end = CallEnd(who, seconds=self._talked, returned=returned)

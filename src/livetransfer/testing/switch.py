@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from livetransfer.control import BridgeMode, CallLost, ControlEvent
 from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError
+from livetransfer.legs import ROOM_DELETED
 from livetransfer.status import TransferStatus
 
 from .checks import check_one_of
@@ -170,16 +171,17 @@ class Switch(Scripts):
             else:
                 loop.call_soon(control.deliver, event)
 
-    def lose(self, reason: str = "the room was deleted", *, parties_leave: bool = True) -> None:
+    def lose(self, reason: str = "", *, parties_leave: bool = True) -> None:
         """The call is lost: no verb works any more.
 
         Args:
-            reason: What the event says.
+            reason: What the event says; without one, what a server would say.
             parties_leave: Everybody is thrown out (a deleted room); otherwise only the connection
                 to the call is gone.
         """
         if self._lost is not None:
             return
+        reason = reason or (ROOM_DELETED if parties_leave else "signal_close")
         self._lost = reason
         self.tape.mute()
         if parties_leave:
