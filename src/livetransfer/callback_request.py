@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
@@ -12,7 +14,7 @@ from ._checks import check_count
 from .destination import Destination
 from .errors import ConfigurationError
 
-__all__ = ["CallbackRequest", "CallbackStatus", "CallbackStore", "HistoryEntry"]
+__all__ = ["FOLLOWS", "CallbackRequest", "CallbackStatus", "CallbackStore", "HistoryEntry"]
 
 
 class CallbackStatus(str, Enum):
@@ -30,6 +32,23 @@ class CallbackStatus(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+_W, _C, _D = CallbackStatus.WAITING, CallbackStatus.CLAIMED, CallbackStatus.DIALLING
+FOLLOWS: Mapping[CallbackStatus, frozenset[CallbackStatus]] = MappingProxyType(
+    {
+        _W: frozenset({_C, CallbackStatus.CANCELLED, CallbackStatus.FAILED}),
+        _C: frozenset({_C, _D, _W, CallbackStatus.CANCELLED, CallbackStatus.FAILED}),
+        _D: frozenset(
+            {_W, CallbackStatus.DONE, CallbackStatus.FAILED, CallbackStatus.INDETERMINATE}
+        ),
+        CallbackStatus.DONE: frozenset(),
+        CallbackStatus.FAILED: frozenset({_W}),
+        CallbackStatus.CANCELLED: frozenset({_W}),
+        CallbackStatus.INDETERMINATE: frozenset({_W, CallbackStatus.CANCELLED}),
+    }
+)
+"""What may follow what. Once it is dialling it is never claimed again by itself."""
 
 
 @dataclass(frozen=True)
