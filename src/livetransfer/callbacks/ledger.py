@@ -55,7 +55,7 @@ class CallbackLedger(CallbackStore, Protocol):
         StoreUnavailableError: From every method: the store is not to be had. It may be asked again.
     """
 
-    async def get(self, id: str) -> Promise | None:
+    async def get(self, key: str) -> Promise | None:
         """Return one, or None."""
 
     async def find(
@@ -74,14 +74,14 @@ class CallbackLedger(CallbackStore, Protocol):
         who let his time pass before he dialled. Of several who claim at once each gets others.
         """
 
-    async def take(self, id: str, job: str, *, room: str, seconds: float) -> Promise | None:
+    async def take(self, key: str, job: str, *, room: str, seconds: float) -> Promise | None:
         """Hand a claimed one to the job that makes it, in `room`, for `seconds`.
 
         Returns:
             None: another job has it, or it is not claimed any more. The job leaves.
         """
 
-    async def dialling(self, id: str, job: str) -> bool:
+    async def dialling(self, key: str, job: str) -> bool:
         """Say that the caller is dialled now: before the request is made.
 
         From here on it is never claimed again by itself. Counts one of `calls`.
@@ -90,12 +90,12 @@ class CallbackLedger(CallbackStore, Protocol):
             Whether the job may dial: False where it is no longer its own, or was cancelled.
         """
 
-    async def renew(self, id: str, owner: str, *, seconds: float) -> bool:
+    async def renew(self, key: str, owner: str, *, seconds: float) -> bool:
         """Keep it for `seconds` more. False: it is no longer the owner's."""
 
     async def end(
         self,
-        id: str,
+        key: str,
         owner: str,
         status: CallbackStatus,
         *,
@@ -105,7 +105,7 @@ class CallbackLedger(CallbackStore, Protocol):
         """Say what became of it, and give it up.
 
         Args:
-            id: Which.
+            key: Which: the `id` of its request.
             owner: Who has it; nobody else can end it.
             status: `WAITING`, to be made again at `due`; or one that is final.
             reason: Why, for people; no number.
@@ -121,7 +121,7 @@ class CallbackLedger(CallbackStore, Protocol):
     async def sweep(self) -> Sequence[Promise]:
         """End what waits and whose window is over, as failed; return them."""
 
-    async def cancel(self, id: str, *, reason: str = "") -> Promise | None:
+    async def cancel(self, key: str, *, reason: str = "") -> Promise | None:
         """Cancel one that is waiting, claimed or indeterminate; None: there is no such one.
 
         One that is dialling, or has ended, is returned as it is.
@@ -130,7 +130,7 @@ class CallbackLedger(CallbackStore, Protocol):
     async def cancel_number(self, number: str, *, reason: str = "") -> Sequence[Promise]:
         """Cancel all that wait or are claimed for a number in E.164; return them."""
 
-    async def retry(self, id: str, *, due: datetime, not_after: datetime) -> Promise | None:
+    async def retry(self, key: str, *, due: datetime, not_after: datetime) -> Promise | None:
         """Make one again that failed, was cancelled or is indeterminate; None: there is none.
 
         One that stands elsewhere is returned as it is.
