@@ -9,6 +9,8 @@ what the phones hear, in windows of 20 ms; medians, in seconds. "never" means: n
 - first word: from the answer to the first word at the human's phone, after 2.2 s of ringing, and
   answered at once, also where the voice's standing words are kept on disk. The human says "hello"
   as soon as he has answered where it says so; else he says nothing.
+  A dial with nothing besides is what the SIP bridge and the phone take by themselves: the caller
+  is talking, and nobody is kept from hearing anybody.
 - joined: from the acceptance (the tool call, or the event of the key) until each hears the other.
 - music: from `run()` to the first sound at the caller's phone, with nothing to announce.
 - silence: the longest that the caller on hold hears, from the first sound to the acceptance.
@@ -137,6 +139,20 @@ async def talk(
     return figures
 
 
+async def bare_dial(switchboard: Switchboard) -> Figures:
+    """A phone that is answered at once in the room of a caller who is talking already."""
+    step = {"kind": "cold", "options": {**QUIET, "method": "dial"}}
+    call = await switchboard.call([Answer(tone=cast.HUMAN)], transfers=[step])
+    call.caller.tone(cast.CALLER)
+    await call.ask()
+    human = await call.human()
+    answered = (await human.wait("answered")).at
+    heard = await until(human.hears(cast.CALLER, within=NEVER))
+    figures = {"first_word": first(human, cast.CALLER, answered) if heard else None}
+    await call.caller.hang_up()
+    return figures
+
+
 async def hang_up(switchboard: Switchboard, kind: str) -> Figures:
     """The caller hangs up while it rings."""
     call = await switchboard.call([NeverAnswer()], kind=kind, options=QUIET)
@@ -184,6 +200,7 @@ def measurements() -> dict[str, Measurement]:
         "WarmTransfer, answered at once, its words kept": lambda s: talk(
             s, warm, ring=0, by_key=True, hello=False, voice=VOICE
         ),
+        "a dial with nothing besides, answered at once": bare_dial,
         "WarmTransfer, caller hangs up": lambda s: hang_up(s, warm),
         "our WarmTransferTask, 2.2 s of ringing": lambda s: talk(
             s, "our task", ring=RING, by_key=False, hello=False

@@ -54,6 +54,10 @@ NO_LIMIT = 24 * 3600.0
 READY_LIMIT = 5.0
 """Seconds, from the answer, until the briefing's line has to be there."""
 
+LINE_AHEAD = 0.5
+"""Seconds that a dial waits for the briefing's line, which has been opening since the transfer
+began: a phone that is answered at once is not met with silence (measured: 0.3 s to open)."""
+
 _VERDICTS = {
     "declined": TransferStatus.DECLINED,
     "voicemail": TransferStatus.VOICEMAIL,
@@ -147,6 +151,7 @@ class WarmProtocol:
         ahead = self._ahead.pop(human, None)
         line, ready = self._line(attempt, human) if ahead is None else ahead
         await self._screen_pop.ready(attempt, human.destination, human)
+        await attempt.guard(_settled(ready, LINE_AHEAD), human=human)
         await dial(attempt, human)
         line, ready = await self._hold_at_the_answer(attempt, human, line, ready)
         attempt.has_come_to(human, Phase.BRIEFING)
@@ -329,6 +334,10 @@ def _unprepared(human: HumanLeg, ready: asyncio.Task[None]) -> None:
         over = AttemptOver(TransferStatus.FAILED, f"the briefing could not be made: {error}")
     over.__cause__ = error
     human.breaks(over)
+
+
+async def _settled(task: asyncio.Task[None], seconds: float) -> None:
+    await asyncio.wait({task}, timeout=seconds)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from livetransfer import BriefingAgent, WarmTransfer
+from livetransfer import BriefingAgent, PhoneDialled, TransferEvent, WarmTransfer
 from livetransfer.testing import Human, Press, Say, Wait, simulate
 from tests.unit.transfers import rig
 
@@ -88,3 +88,35 @@ async def test_without_a_model_only_the_keys_decide() -> None:
             await asyncio.sleep(18)
             assert not r.agent.results  # said is not pressed
             assert (await r.outcome()).bridged
+
+
+async def greeted(seconds: float) -> tuple[float, float]:
+    """Of a line that takes `seconds` to open: when the dial was, and how long the human waited."""
+    events: list[PhoneDialled] = []
+
+    def listen(event: TransferEvent) -> None:
+        if isinstance(event, PhoneDialled):
+            events.append(event)
+
+    async with simulate(humans={ANN: Human.silent(after=0)}) as call:
+        call.faults.delay("open_conversation", seconds)
+        async with rig(call, WarmTransfer(ANN, announcement=None, on_event=listen).run) as r:
+            r.ask()
+            await asyncio.sleep(15)
+            answered = call.human(ANN).rings[0].answered_at
+            assert answered is not None
+            return events[0].at, call.human(ANN).heard("briefing")[0].start - answered
+
+
+async def test_who_answers_at_once_is_not_met_with_silence() -> None:
+    dialled, first_word = await greeted(0.0)
+    later, with_a_slow_line = await greeted(0.3)
+    assert 0.1 < later - dialled <= 0.32
+    assert with_a_slow_line <= min(first_word, 0.15)
+
+
+async def test_a_line_that_does_not_open_does_not_hold_up_the_dial() -> None:
+    dialled, first_word = await greeted(0.0)
+    later, with_a_stuck_line = await greeted(2.0)
+    assert later - dialled <= 0.52
+    assert 1 < with_a_stuck_line - first_word < 2
