@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import ConfigurationError
@@ -73,26 +74,34 @@ class Found:
 
 
 class _Pattern:
-    """One pattern, whole and with one word missing."""
+    """One pattern, whole and with one word missing; compiled when it may have been heard."""
 
     def __init__(self, text: str, weight: float, answer: AnswerClass | None, language: str) -> None:
         self.text, self.weight, self.answer, self.language = text, weight, answer, language
         self.keys = [item.split("|") for item in text.split()]
-        items = [_expression(alternatives) for alternatives in self.keys]
-        self.whole = _joined(items)
-        self.parts: list[re.Pattern[str]] = []
-        if len(items) >= 3:
-            # The longest word carries the meaning: it has to be there.
-            longest = max(range(len(items)), key=lambda i: min(map(len, self.keys[i])))
-            self.parts = [
-                _joined([*items[:i], *items[i + 1 :]]) for i in range(len(items)) if i != longest
-            ]
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        return _joined(self._items)
+
+    @cached_property
+    def _parts(self) -> list[re.Pattern[str]]:
+        items = self._items
+        if len(items) < 3:
+            return []
+        # The longest word carries the meaning: it has to be there.
+        longest = max(range(len(items)), key=lambda i: min(map(len, self.keys[i])))
+        return [_joined([*items[:i], *items[i + 1 :]]) for i in range(len(items)) if i != longest]
+
+    @property
+    def _items(self) -> list[str]:
+        return [_expression(alternatives) for alternatives in self.keys]
 
     def found(self, text: str) -> float:
         """Return the weight of what of the pattern is in `text`."""
-        if self.whole.search(text):
+        if self._whole.search(text):
             return self.weight
-        if len(self.keys) >= 3 and any(part.search(text) for part in self.parts):
+        if any(part.search(text) for part in self._parts):
             return self.weight * MISSING
         return 0.0
 
@@ -108,7 +117,7 @@ def _joined(items: list[str]) -> re.Pattern[str]:
 
 
 class PhraseBook:
-    """The phrases of some languages, compiled once and shared by all calls.
+    """The phrases of some languages, shared by all calls.
 
     Args:
         languages: Of those that are known (`en`, `de`, `es`, `fr`).
