@@ -4,6 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ._flow.adapter import caller_of, repair
+from ._flow.options import TransferOptions
 from ._prewarm import prewarm
 from .answer_class import AnswerClass
 from .briefing import BriefingAgent, BriefingRequest, Verdict
@@ -150,6 +151,7 @@ __all__ = [
     "TransferEvent",
     "TransferFailed",
     "TransferInProgressError",
+    "TransferOptions",
     "TransferOutcome",
     "TransferStarted",
     "TransferStatus",

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+
+from typing_extensions import Unpack
 
 from ._checks import check_choice
-from ._flow.adapter import Bridge
-from ._flow.after import After
 from ._flow.caller_session import Context
 from ._flow.cold_protocol import NO_PHONE, ColdProtocol, Ways
-from ._flow.course import Ring
-from ._flow.taking_back import RETURN_INSTRUCTIONS
+from ._flow.options import TransferOptions
 from ._flow.transfer import Transfer
 from .control import CallControl
-from .destination import Allowed, Destination, Method, check_headers
+from .destination import Destination, Method, check_headers
 from .errors import (
     ConfigurationError,
     DestinationError,
     UnknownDestinationError,
 )
-from .events import TransferEvent
-from .fallback.policy import Fallback
-from .guard import DestinationGuard
-from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 from .outcome import TransferOutcome
-from .privacy import Privacy
-from .record import Records
 from .routing.router import Target
 
 __all__ = ["ColdTransfer"]
@@ -46,41 +39,14 @@ class ColdTransfer(Transfer):
             destination and bridge. ``"auto"``: REFER, and dial where the REFER itself is refused
             or cannot be made, as for a destination with keys to press; never after the
             destination was reached or may have been.
-        announcement: What the caller hears, to its end, before anything happens.
         headers: SIP headers for the REFER or the INVITE.
         trunk_domain: The host of the caller's trunk; a number is then referred to as
             ``sip:+15550100@trunk_domain``, otherwise as ``tel:+15550100``.
         extensions: Names and what they stand for. A text in `to` must then be one of the names,
             so that it may come from an LLM.
-        trunk_id: The outbound trunk, for dialling.
-        ring_timeout: Seconds that it may ring.
-        ring: See WarmTransfer. Several phones that ring together are dialled; the first to answer
-            takes the call.
-        ring_next_after: See WarmTransfer.
         play_dialtone: Play a dial tone instead of music while a REFER is under way.
-        fallback: What follows an attempt that failed. Default: the next destination, then the AI.
-        hold_music: What the caller hears meanwhile; see WarmTransfer.
-        bridge: How the two are joined, when dialled; see WarmTransfer.
-        after: What follows the bridge, when dialled; see WarmTransfer.
-        return_instructions: What the AI is asked to say to a caller whom it has back, where no
-            tool's result makes it speak; None leaves all words to the application.
-        caller: The identity of the caller's participant, where it cannot be found by itself.
-        caller_grace: Seconds in which a caller who has left may come back, as a browser does that
-            reloads its page. Default: 0 for a phone, 5 for others. A session that closes when its
-            participant leaves talks with nobody then: start it with ``close_on_disconnect=False``.
         department: What a Router is asked for.
-        skills: What a Team asks of the member: for each skill the lowest level.
-        priority: The caller's priority in a Team's queue: a higher one is served first.
-        allowed: A list of patterns (``["+1*"]``) or a predicate; other destinations are refused.
-        guard: A DestinationGuard that is asked before every dial and every REFER.
-        max_hold: Seconds that the caller may be on hold, over all attempts.
-        max_attempts: How many attempts are made at most; see WarmTransfer.
-        route_timeout: Seconds that a Router may take.
-        exit_key: A key that brings the caller, while on hold, back to the AI; None for none.
-        records: Where the records of transfers go; see the how-to on records.
-        privacy: What a briefing may not be told of, and what records keep. Default: that of
-            `records`, or ``Privacy()``: no card numbers, dates of birth or passwords.
-        on_event: Called with each TransferEvent; plain or async.
+        **options: What every transfer can be told: see `TransferOptions`.
 
     Raises:
         DestinationError: A destination cannot be used, is unknown, or is not allowed.
@@ -92,62 +58,14 @@ class ColdTransfer(Transfer):
         to: Target,
         *,
         method: Method = "auto",
-        announcement: str | None = None,
         headers: Mapping[str, str] | None = None,
         trunk_domain: str | None = None,
         extensions: Mapping[str, str | Destination] | None = None,
-        trunk_id: str | None = None,
-        ring_timeout: float = 30.0,
-        ring: Ring = "in_order",
-        ring_next_after: float | None = None,
         play_dialtone: bool = False,
-        fallback: Fallback | None = None,
-        hold_music: HoldSource | HoldMusicPlayer = BUILTIN,
-        bridge: Bridge = "auto",
-        after: After = "end",
-        return_instructions: str | None = RETURN_INSTRUCTIONS,
-        caller: str | None = None,
-        caller_grace: float | None = None,
         department: str | None = None,
-        skills: Mapping[str, int] | None = None,
-        priority: int = 0,
-        allowed: Allowed | None = None,
-        guard: DestinationGuard | None = None,
-        max_hold: float = 180.0,
-        max_attempts: int | None = None,
-        route_timeout: float = 10.0,
-        exit_key: str | None = None,
-        records: Records | None = None,
-        privacy: Privacy | None = None,
-        on_event: Callable[[TransferEvent], Awaitable[None] | None] | None = None,
+        **options: Unpack[TransferOptions],
     ) -> None:
-        super().__init__(
-            _extended(to, extensions),
-            announcement=announcement,
-            hold_music=hold_music,
-            ring_timeout=ring_timeout,
-            ring=ring,
-            ring_next_after=ring_next_after,
-            route_timeout=route_timeout,
-            max_attempts=max_attempts,
-            trunk_id=trunk_id,
-            fallback=fallback,
-            bridge=bridge,
-            after=after,
-            return_instructions=return_instructions,
-            caller=caller,
-            caller_grace=caller_grace,
-            department=department,
-            skills=skills,
-            priority=priority,
-            allowed=allowed,
-            guard=guard,
-            max_hold=max_hold,
-            exit_key=exit_key,
-            records=records,
-            privacy=privacy,
-            on_event=on_event,
-        )
+        super().__init__(_extended(to, extensions), department=department, **options)
         self._method: Method = check_choice("method", method, Method)
         self._headers = check_headers(headers or {})
         if trunk_domain is not None:

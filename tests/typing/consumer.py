@@ -25,7 +25,7 @@ from livekit.agents import (
 from livekit.agents.beta import Instructions
 from livekit.agents.beta.workflows import WorkflowInstructions
 from livekit.agents.llm import ChatContext
-from typing_extensions import assert_type
+from typing_extensions import Unpack, assert_type
 
 from livetransfer import (
     Action,
@@ -91,6 +91,7 @@ from livetransfer import (
     TransferEvent,
     TransferFailed,
     TransferInProgressError,
+    TransferOptions,
     TransferOutcome,
     TransferStarted,
     TransferStatus,
@@ -567,3 +568,13 @@ async def a_test_of_mine() -> None:
         await session.start(Receptionist(instructions="Help."))
         await session.run(user_input="I want to talk to a person")
         assert call.caller.talks_to("+15550100")
+
+
+class Reception(WarmTransfer):
+    """A transfer with a destination of its own, and every other option."""
+
+    def __init__(self, **options: Unpack[TransferOptions]) -> None:
+        super().__init__("+15550100", instructions="Say who calls.", **options)
+
+
+RECEPTION = Reception(ring_timeout=20, after="return", guard=DestinationGuard(names=["front"]))

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from livekit.agents import Agent, AgentSession, RunContext
+from typing_extensions import Unpack
 
 from livetransfer import (
     Attempt,
     AttemptEnded,
+    ColdTransfer,
     ConfigurationError,
     DestinationError,
     DestinationNotAllowedError,
@@ -20,6 +22,7 @@ from livetransfer import (
     PhaseChanged,
     TransferError,
     TransferInProgressError,
+    TransferOptions,
     TransferOutcome,
     TransferStatus,
     WarmTransfer,
@@ -603,3 +606,17 @@ async def test_without_an_exit_key_no_key_does_anything() -> None:
             assert (await r.outcome()).bridged
     with pytest.raises(ConfigurationError, match="exit_key"):
         WarmTransfer(ANN, exit_key="99")
+
+
+def test_a_subclass_passes_the_options_on() -> None:
+    class Ours(WarmTransfer):
+        def __init__(self, **options: Unpack[TransferOptions]) -> None:
+            super().__init__(ANN, **options)
+
+    assert Ours(ring_timeout=12)._ring_timeout == 12
+
+
+@pytest.mark.parametrize("kind", [WarmTransfer, ColdTransfer])
+def test_a_keyword_that_does_not_exist_is_named(kind: Any) -> None:
+    with pytest.raises(TypeError, match="ring_time'"):
+        kind(ANN, ring_time=12)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
+
+from typing_extensions import Unpack
 
 from livetransfer._checks import (
     check_choice,
@@ -17,7 +19,7 @@ from livetransfer._checks import (
 from livetransfer._so_far import SoFar
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
-from livetransfer.destination import Allowed, Destination, check_allowed, check_patterns
+from livetransfer.destination import Destination, check_allowed, check_patterns
 from livetransfer.errors import (
     ConfigurationError,
     DestinationError,
@@ -34,7 +36,7 @@ from livetransfer.events import (
 from livetransfer.fallback import Fallback, GoTo
 from livetransfer.fallback.policy import actions_of, check_fallback
 from livetransfer.guard import DestinationGuard
-from livetransfer.hold import HoldMusicPlayer, HoldSource
+from livetransfer.hold import HoldMusicPlayer
 from livetransfer.outcome import TransferOutcome
 from livetransfer.phases import Phase
 from livetransfer.privacy import Privacy
@@ -58,18 +60,21 @@ from .claim import claim
 from .cold_protocol import ColdProtocol, Ways
 from .course import Course, Ring
 from .endings import AttemptOver
+from .options import TransferOptions, completed
 from .reporting import outcome_by
 from .run import Run, RunOptions
 from .telling import Telling
 
 __all__ = ["MAX_ATTEMPTS", "Transfer"]
 
+T = TypeVar("T")
+
 MAX_ATTEMPTS = 10
 """Attempts of one run, at most, where its list of destinations is not longer."""
 
 
 class Transfer:
-    """The options and the hooks of every transfer; `WarmTransfer` says what each one means."""
+    """The options and the hooks of every transfer."""
 
     _kind: Literal["warm", "cold"] = "cold"
     _ways = Ways("auto", None)
@@ -78,81 +83,50 @@ class Transfer:
         self,
         to: Target,
         *,
-        announcement: str | None,
-        hold_music: HoldSource | HoldMusicPlayer,
-        ring_timeout: float,
-        ring: Ring,
-        ring_next_after: float | None,
-        route_timeout: float,
-        max_attempts: int | None,
-        trunk_id: str | None,
-        fallback: Fallback | None,
-        bridge: Bridge,
-        after: After,
-        return_instructions: str | None,
-        caller: str | None,
-        caller_grace: float | None,
-        department: str | None,
-        skills: Mapping[str, int] | None,
-        priority: int,
-        allowed: Allowed | None,
-        guard: DestinationGuard | None,
-        max_hold: float,
-        exit_key: str | None,
-        records: Records | None,
-        privacy: Privacy | None,
-        on_event: Callable[[TransferEvent], Awaitable[None] | None] | None,
+        department: str | None = None,
+        **options: Unpack[TransferOptions],
     ) -> None:
+        chosen = completed(options)
         self._targets = validate_targets(to)
-        self._allowed = check_patterns(allowed)
-        if guard is not None and not isinstance(guard, DestinationGuard):
-            raise ConfigurationError("guard", guard, "give a DestinationGuard")
-        self._guard = guard
-        self._trunk_id = check_text("trunk_id", trunk_id)
+        self._allowed = check_patterns(chosen["allowed"])
+        self._guard = _instance("guard", chosen["guard"], DestinationGuard, "a DestinationGuard")
+        self._trunk_id = check_text("trunk_id", chosen["trunk_id"])
         if isinstance(self._targets, tuple):
             check_allowed(self._targets, self._allowed)
             self._guarded(self._targets)
-        self._announcement = check_text("announcement", announcement)
-        self._player = (
-            hold_music if isinstance(hold_music, HoldMusicPlayer) else HoldMusicPlayer(hold_music)
-        )
-        self._ring_timeout = check_seconds("ring_timeout", ring_timeout, 1, 600)
-        self._ring: Ring = check_choice("ring", ring, Ring)
-        self._ring_next_after = (
-            None
-            if ring_next_after is None
-            else check_seconds("ring_next_after", ring_next_after, 0, 600)
-        )
-        self._route_timeout = check_seconds("route_timeout", route_timeout, 0.1, 120)
+        self._announcement = check_text("announcement", chosen["announcement"])
+        music = chosen["hold_music"]
+        self._player = music if isinstance(music, HoldMusicPlayer) else HoldMusicPlayer(music)
+        self._ring_timeout = check_seconds("ring_timeout", chosen["ring_timeout"], 1, 600)
+        self._ring: Ring = check_choice("ring", chosen["ring"], Ring)
+        self._ring_next_after = _seconds("ring_next_after", chosen["ring_next_after"], 600)
+        self._route_timeout = check_seconds("route_timeout", chosen["route_timeout"], 0.1, 120)
+        max_attempts = chosen["max_attempts"]
         if max_attempts is None:
             listed = len(self._targets) if isinstance(self._targets, tuple) else 0
             max_attempts = max(MAX_ATTEMPTS, listed)
         self._max_attempts = check_count("max_attempts", max_attempts, 1, 1000)
-        self._fallback = check_fallback(fallback)
+        self._fallback = check_fallback(chosen["fallback"])
         self._check_further(self._fallback)
-        self._bridge: Bridge = check_choice("bridge", bridge, Bridge)
-        self._after: After = check_choice("after", after, After)
-        self._return_instructions = check_text("return_instructions", return_instructions)
-        self._caller = check_text("caller", caller)
-        self._caller_grace = (
-            None if caller_grace is None else check_seconds("caller_grace", caller_grace, 0, 60)
-        )
+        self._bridge: Bridge = check_choice("bridge", chosen["bridge"], Bridge)
+        self._after: After = check_choice("after", chosen["after"], After)
+        self._return_instructions = check_text("return_instructions", chosen["return_instructions"])
+        self._caller = check_text("caller", chosen["caller"])
+        self._caller_grace = _seconds("caller_grace", chosen["caller_grace"], 60)
         if department is not None and not isinstance(self._targets, Router):
             raise ConfigurationError("department", department, "only a Router has departments")
         self._department = department
-        self._skills, self._priority = (
-            check_skills(skills),
-            check_count("priority", priority, -1000, 1000),
+        self._skills = check_skills(chosen["skills"])
+        self._priority = check_count("priority", chosen["priority"], -1000, 1000)
+        self._max_hold = check_seconds("max_hold", chosen["max_hold"], 1, 24 * 3600)
+        self._exit_key = check_key("exit_key", chosen["exit_key"])
+        self._records = _instance(
+            "records", chosen["records"], Records, "Records(...), with its sinks"
         )
-        self._max_hold = check_seconds("max_hold", max_hold, 1, 24 * 3600)
-        self._exit_key = check_key("exit_key", exit_key)
-        if records is not None and not isinstance(records, Records):
-            raise ConfigurationError("records", records, "give Records(...), with its sinks")
-        if privacy is not None and not isinstance(privacy, Privacy):
-            raise ConfigurationError("privacy", privacy, "give a Privacy(...)")
-        self._records = records
-        self._privacy = privacy or (records.privacy if records is not None else Privacy())
-        self._on_event = check_listener("on_event", on_event)
+        privacy = _instance("privacy", chosen["privacy"], Privacy, "a Privacy(...)")
+        kept = self._records.privacy if self._records is not None else Privacy()
+        self._privacy = privacy or kept
+        self._on_event = check_listener("on_event", chosen["on_event"])
         with contextlib.suppress(RuntimeError):
             self._player.prefetch()
 
@@ -359,3 +333,13 @@ class Transfer:
     def _dials(self, destination: Destination) -> bool:
         """Whether `destination` has to be one that can be dialled."""
         return True
+
+
+def _instance(field: str, value: T | None, kind: type[T], remedy: str) -> T | None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(field, value, f"give {remedy}")
+    return value
+
+
+def _seconds(field: str, value: float | None, most: float) -> float | None:
+    return None if value is None else check_seconds(field, value, 0, most)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Set
-from typing import Any, TypedDict
+from typing import Any
 
-from livetransfer._flow.adapter import Bridge
-from livetransfer._flow.after import After
-from livetransfer._flow.course import Ring
+from livetransfer._flow.options import TransferOptions
 from livetransfer._flow.warm_protocol import WhileRinging
 from livetransfer.answering import AnswerDetector, AnswerPolicy
 from livetransfer.answering.policy import WhenAnswered
 from livetransfer.briefing import BriefingAgent
 from livetransfer.cold import ColdTransfer
-from livetransfer.destination import Allowed, Method
+from livetransfer.destination import Method
 from livetransfer.errors import ConfigurationError
 from livetransfer.events import TransferEvent
 from livetransfer.fallback import OfferCallback
 from livetransfer.fallback.policy import Fallback
-from livetransfer.guard import DestinationGuard
-from livetransfer.hold import HoldMusicPlayer, HoldSource
+from livetransfer.hold import HoldMusicPlayer
 from livetransfer.privacy import Privacy
 from livetransfer.record import Records
 from livetransfer.routing.router import Router
@@ -28,53 +25,31 @@ from livetransfer.warm import WarmTransfer
 
 from .callback_request import CallbackRequests
 
-__all__ = ["Making", "TransferOptions"]
+__all__ = ["Making", "ToolOptions"]
 
-OWN = frozenset({"self", "to", "department", "extensions"})
+OWN = frozenset({"self", "to", "department", "extensions", "options"})
 """What the tools say themselves."""
 
 
-class TransferOptions(TypedDict, total=False):
-    """The options of `WarmTransfer` and of `ColdTransfer`, which say what each one means."""
+class ToolOptions(TransferOptions, total=False):
+    """The options of `WarmTransfer` and of `ColdTransfer`, which say what their own mean."""
 
-    after: After
-    allowed: Allowed | None
-    announcement: str | None
     answer_detector: AnswerDetector | None
-    bridge: Bridge
     briefing: BriefingAgent | Callable[[], BriefingAgent] | None
     briefing_timeout: float
-    caller: str | None
-    caller_grace: float | None
-    exit_key: str | None
-    fallback: Fallback | None
-    guard: DestinationGuard | None
     headers: Mapping[str, str] | None
-    hold_music: HoldSource | HoldMusicPlayer
     instructions: str | None
     introduction: str | None
-    max_attempts: int | None
-    max_hold: float
     method: Method
-    on_event: Callable[[TransferEvent], Awaitable[None] | None] | None
     play_dialtone: bool
-    priority: int
-    privacy: Privacy | None
-    records: Records | None
-    return_instructions: str | None
-    ring: Ring
-    ring_next_after: float | None
-    ring_timeout: float
-    route_timeout: float
-    skills: Mapping[str, int] | None
     trunk_domain: str | None
-    trunk_id: str | None
     when_answered: AnswerPolicy | WhenAnswered | None
     while_ringing: WhileRinging
 
 
 def _parameters(kind: type[Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(kind.__init__).parameters) - OWN
+    named = inspect.signature(kind.__init__).parameters
+    return frozenset({*named, *TransferOptions.__annotations__}) - OWN
 
 
 _WARM, _COLD = _parameters(WarmTransfer), _parameters(ColdTransfer)
@@ -93,7 +68,7 @@ class Making:
         DestinationError: A destination cannot be dialled, or is not allowed.
     """
 
-    def __init__(self, router: Router, options: TransferOptions, kinds: Set[str]) -> None:
+    def __init__(self, router: Router, options: ToolOptions, kinds: Set[str]) -> None:
         given: dict[str, Any] = dict(options)
         for name, value in given.items():
             if name not in _WARM | _COLD:

@@ -25,7 +25,7 @@ from livetransfer.routing.opening import Kind, Opening
 from livetransfer.routing.router import Router
 from livetransfer.status import TransferStatus
 
-from .options import Making, TransferOptions
+from .options import Making, ToolOptions
 from .progress import Progress
 from .truth import Apology, SaysSo, say, sentence, silent_result
 from .wording import (
@@ -94,7 +94,7 @@ class TransferTools(Toolset):
         apology: Apology | None = apology,
         callbacks: OfferCallback | Any | None = None,
         fixed_tools: bool = False,
-        **options: Unpack[TransferOptions],
+        **options: Unpack[ToolOptions],
     ) -> None:
         self._router = router if isinstance(router, Router) else Router(router)
         self._openings: Mapping[str, Opening] = {}

@@ -16,13 +16,14 @@ from livetransfer import (
     Retry,
     Router,
     TakeMessage,
+    TransferOptions,
     TransferStatus,
     WarmTransfer,
 )
 from livetransfer.routing import Opening
 from livetransfer.testing import Human, simulate
 from livetransfer.tools import TransferTools
-from livetransfer.tools.options import OWN, TransferOptions
+from livetransfer.tools.options import OWN, ToolOptions
 
 from .tools_kit import ANN, SALES, Hours, listed, rules, schema, talk
 
@@ -156,7 +157,7 @@ def test_the_options_are_those_of_both_transfers() -> None:
         for kind in (WarmTransfer, ColdTransfer)
         for name in inspect.signature(kind.__init__).parameters
     }
-    assert set(TransferOptions.__annotations__) == both - OWN
+    assert set(ToolOptions.__annotations__) == (both | set(TransferOptions.__annotations__)) - OWN
 
 
 async def test_what_the_router_says_of_the_kind_comes_first() -> None:
