@@ -10,6 +10,7 @@ import pytest
 from livetransfer.testing import virtual_time
 from livetransfer.testing.clock import Clock
 
+from . import postgres as postgresql
 from .hold.hold_kit import CAPACITIES
 
 
@@ -35,3 +36,12 @@ def capacity(request: pytest.FixtureRequest) -> float:
     """Seconds that a sink queues: what sinks do that say nothing of it, and what a room's does."""
     seconds: float = request.param
     return seconds
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL, with ``{name}`` for that of a database."""
+    if reason := postgresql.why_not():
+        pytest.skip(reason)
+    with postgresql.running() as url:
+        yield url

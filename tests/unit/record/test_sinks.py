@@ -4,7 +4,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -401,68 +400,10 @@ async def test_a_database_that_is_away_is_tried_again(
         assert len(await read()) == 1
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A PostgreSQL of its own, on a socket in a folder."""
-    if not (shutil.which("initdb") and shutil.which("postgres")):
-        pytest.skip("NO POSTGRESQL on PATH: SqlSink is tested on SQLite alone")
-    # The path of a socket has 107 characters at most.
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="lt-pg-"))
-    folder.chmod(0o777)
-    as_user: list[str] = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if as_user and (
-        not shutil.which("runuser") or subprocess.run(["id", "postgres"], check=False).returncode
-    ):
-        pytest.skip("NO USER postgres, and PostgreSQL does not run as root")
-    data = folder / "data"
-    made = subprocess.run(
-        [
-            *as_user,
-            shutil.which("initdb") or "",
-            "-D",
-            str(data),
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "--no-sync",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    server = subprocess.Popen(
-        [
-            *as_user,
-            shutil.which("postgres") or "",
-            "-D",
-            str(data),
-            "-k",
-            str(folder),
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "fsync=off",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while not list(folder.glob(".s.PGSQL.*[0-9]")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    yield f"postgresql+asyncpg://postgres@/postgres?host={folder}"
-    server.terminate()
-    server.wait(30)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 async def test_postgresql(postgres: str) -> None:
     """Several processes make the table, and write, at the same time."""
-    sinks = [SqlSink(postgres) for _ in range(4)]
+    url = postgres.format(name="postgres")
+    sinks = [SqlSink(url) for _ in range(4)]
     await asyncio.gather(
         *(
             sink.write(recorded(STORY[:3]).model_copy(update={"id": f"p{number}"}), PRIVACY)

@@ -8,6 +8,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from livetransfer._database import engine_of
 from livetransfer.errors import ConfigurationError
 from livetransfer.privacy import Privacy
 from livetransfer.record.model import TransferRecord
@@ -57,7 +58,7 @@ class SqlSink:
         if not isinstance(table, str) or not _NAME.match(table):
             raise ConfigurationError("table", table, "give the plain name of a table")
         self._own = isinstance(database, str)
-        self._engine = _engine(database)
+        self._engine = engine_of(database)
         self._table = _table(table)
         self._create, self._forgot = create, datetime.min.replace(tzinfo=timezone.utc)
         self._making: asyncio.Lock | None = None
@@ -132,33 +133,6 @@ def _values(record: TransferRecord) -> dict[str, Any]:
         "hold_seconds": record.hold_seconds,
         "body": record.to_dict(),
     }
-
-
-def _engine(database: str | AsyncEngine) -> AsyncEngine:
-    try:
-        from sqlalchemy.exc import SQLAlchemyError
-        from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-        from sqlalchemy.pool import NullPool
-    except ImportError:
-        raise ConfigurationError(
-            "database", "…", "SQLAlchemy is missing: pip install 'livetransfer[callbacks]'"
-        ) from None
-    if isinstance(database, AsyncEngine):
-        return database
-    if not isinstance(database, str):
-        raise ConfigurationError("database", database, "give an AsyncEngine, or the URL of one")
-    remedy = "write postgresql+asyncpg://user@host/name, or sqlite+aiosqlite:///file"
-    try:
-        if database.startswith("sqlite"):
-            # Its connections have threads, which the end of a process would wait for.
-            return create_async_engine(database, poolclass=NullPool)
-        return create_async_engine(database, pool_pre_ping=True)
-    except ImportError as error:
-        driver = f"the driver {error.name} is missing: pip install 'livetransfer[callbacks]'"
-        raise ConfigurationError("database", "…", driver) from error
-    except (SQLAlchemyError, ValueError) as error:
-        # It may have a password: it is not shown.
-        raise ConfigurationError("database", "…", f"it is no address of one: {remedy}") from error
 
 
 def _table(name: str) -> Table:

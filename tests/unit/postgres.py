@@ -1,0 +1,74 @@
+"""A PostgreSQL of the tests' own, on a socket in a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["running", "why_not"]
+
+NOT_HERE = "NO POSTGRESQL on PATH (apt-get install postgresql): only SQLite is tested"
+NO_USER = "NO USER postgres, and PostgreSQL does not run as root: only SQLite is tested"
+
+
+def why_not() -> str | None:
+    """Return why there can be none on this machine, in one loud line."""
+    if not (shutil.which("initdb") and shutil.which("postgres")):
+        return NOT_HERE
+    if _as_user() and (
+        not shutil.which("runuser") or subprocess.run(["id", "postgres"], check=False).returncode
+    ):
+        return NO_USER
+    return None
+
+
+def _as_user() -> list[str]:
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """A server; its URL has ``{name}`` for that of a database, of which ``postgres`` is there."""
+    # The path of a socket has 107 characters at most.
+    folder = Path(tempfile.mkdtemp(prefix="lt-pg-"))
+    folder.chmod(0o777)
+    data = folder / "data"
+    user = _as_user()
+    command = [*user, shutil.which("initdb") or "", "-D", str(data), "-A", "trust"]
+    subprocess.run(
+        [*command, "-U", "postgres", "--no-sync"], capture_output=True, text=True, check=True
+    )
+    command = [*user, shutil.which("postgres") or "", "-D", str(data), "-k", str(folder)]
+    server = subprocess.Popen(
+        [*command, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(folder / ".s.PGSQL.5432")
+        yield f"postgresql+asyncpg://postgres@/{{name}}?host={folder}"
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(path: Path) -> None:
+    """Wait until the server takes connections that are made."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        done = subprocess.run(
+            [shutil.which("pg_isready") or "true", "-q", "-h", str(path.parent)], check=False
+        )
+        with socket.socket(socket.AF_UNIX) as asked:
+            if done.returncode == 0 and asked.connect_ex(str(path)) == 0:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("PostgreSQL did not start within 30 s")
