@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ._cli.callbacks import callbacks
 from ._cli.demo import demo
 from ._cli.doctor import doctor
 from ._cli.team import team
@@ -25,6 +26,7 @@ app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("timeline")(timeline)
 app.add_typer(team, name="team")
+app.add_typer(callbacks, name="callbacks")
 
 
 def _show_version(wanted: bool) -> None:

@@ -97,4 +97,8 @@ def sealing_of(keys: str | bytes | Sequence[str | bytes] | None) -> Sealing:
     """
     if keys is None:
         return Plain()
-    return Sealed([keys] if isinstance(keys, (str, bytes)) else list(keys))
+    if isinstance(keys, (str, bytes)):
+        return Sealed([keys])
+    if not isinstance(keys, Sequence):
+        raise ConfigurationError("keys", "…", "give a key, or a list of them")
+    return Sealed(keys)

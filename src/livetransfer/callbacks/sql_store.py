@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from livetransfer._checks import check_count, check_seconds
 from livetransfer._database import engine_of
@@ -16,18 +15,13 @@ from livetransfer.stores.folder import state_folder
 from .checks import check_new, check_window
 from .ledger import Promise
 from .sealing import sealing_of
-from .sql_rows import promise_of, seconds, values_of
-from .sql_trouble import told
+from .sql_rows import seconds, values_of
+from .sql_table import PromiseTable, insert_into
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["SqlCallbackStore"]
-
-T = TypeVar("T")
-
-LIMIT = 7.0
-"""Seconds that one transaction may take: a caller waits for the first of them."""
 
 FILE = "callbacks.sqlite"
 _OVER = tuple(status for status in CallbackStatus if not FOLLOWS[status] - {CallbackStatus.WAITING})
@@ -76,8 +70,7 @@ class SqlCallbackStore:
         self._own = isinstance(database, str)
         self._engine = engine_of(database)
         self._sealing, self._clock = sealing_of(keys), clock
-        self._ready = False
-        self._migrating: asyncio.Lock | None = None
+        self._table = PromiseTable(self._engine, self._sealing, clock)
 
     # -- who promises ----------------------------------------------------------------------
 
@@ -96,25 +89,25 @@ class SqlCallbackStore:
 
         async def keep(connection: AsyncConnection) -> CallbackRequest:
             done = await connection.execute(
-                _insert(connection, CALLS).values(values).on_conflict_do_nothing()
+                insert_into(connection, CALLS).values(values).on_conflict_do_nothing()
             )
             if done.rowcount:
-                await self._note(connection, [request.id], request.status)
-            found = await self._promises(connection, CALLS.c.id == request.id)
+                await self._table.note(connection, [request.id], request.status)
+            found = await self._table.promises(connection, CALLS.c.id == request.id)
             return found[0].request
 
-        return await self._transaction(keep)
+        return await self._table.transaction(keep)
 
     async def cancel(self, key: str, *, reason: str = "") -> Promise | None:
         """See [`CallbackLedger.cancel`][livetransfer.callbacks.CallbackLedger.cancel]."""
         from .sql_schema import CALLS
 
         async def cancel(connection: AsyncConnection) -> Promise | None:
-            await self._cancel(connection, CALLS.c.id == key, _BEFORE_CANCELLED, reason)
-            found = await self._promises(connection, CALLS.c.id == key)
+            await self._table.cancel(connection, CALLS.c.id == key, _BEFORE_CANCELLED, reason)
+            found = await self._table.promises(connection, CALLS.c.id == key)
             return found[0] if found else None
 
-        return await self._transaction(cancel)
+        return await self._table.transaction(cancel)
 
     async def cancel_number(self, number: str, *, reason: str = "") -> Sequence[Promise]:
         """See [`CallbackLedger.cancel_number`][livetransfer.callbacks.CallbackLedger]."""
@@ -124,10 +117,10 @@ class SqlCallbackStore:
         waits = (CallbackStatus.WAITING, CallbackStatus.CLAIMED)
 
         async def cancel(connection: AsyncConnection) -> Sequence[Promise]:
-            ids = await self._cancel(connection, CALLS.c.number.in_(tags), waits, reason)
-            return await self._promises(connection, CALLS.c.id.in_(ids)) if ids else []
+            ids = await self._table.cancel(connection, CALLS.c.number.in_(tags), waits, reason)
+            return await self._table.promises(connection, CALLS.c.id.in_(ids)) if ids else []
 
-        return await self._transaction(cancel)
+        return await self._table.transaction(cancel)
 
     # -- who makes the calls ---------------------------------------------------------------
 
@@ -161,11 +154,11 @@ class SqlCallbackStore:
             ids = [row.id for row in await connection.execute(claimed)]
             if not ids:
                 return []
-            await self._note(connection, ids, CallbackStatus.CLAIMED)
-            found = await self._promises(connection, CALLS.c.id.in_(ids))
+            await self._table.note(connection, ids, CallbackStatus.CLAIMED)
+            found = await self._table.promises(connection, CALLS.c.id.in_(ids))
             return sorted(found, key=_first)
 
-        return await self._transaction(claim)
+        return await self._table.transaction(claim)
 
     async def take(self, key: str, job: str, *, room: str, seconds: float) -> Promise | None:
         """See [`CallbackLedger.take`][livetransfer.callbacks.CallbackLedger.take]."""
@@ -182,9 +175,9 @@ class SqlCallbackStore:
             )
             if not done.rowcount:
                 return None
-            return (await self._promises(connection, CALLS.c.id == key))[0]
+            return (await self._table.promises(connection, CALLS.c.id == key))[0]
 
-        return await self._transaction(take)
+        return await self._table.transaction(take)
 
     async def dialling(self, key: str, job: str) -> bool:
         """See [`CallbackLedger.dialling`][livetransfer.callbacks.CallbackLedger.dialling]."""
@@ -199,10 +192,10 @@ class SqlCallbackStore:
                 .values(status=_DIALLING, calls=CALLS.c.calls + 1)
             )
             if done.rowcount:
-                await self._note(connection, [key], CallbackStatus.DIALLING)
+                await self._table.note(connection, [key], CallbackStatus.DIALLING)
             return bool(done.rowcount)
 
-        return await self._transaction(dialling)
+        return await self._table.transaction(dialling)
 
     async def renew(self, key: str, owner: str, *, seconds: float) -> bool:
         """See [`CallbackLedger.renew`][livetransfer.callbacks.CallbackLedger.renew]."""
@@ -216,7 +209,7 @@ class SqlCallbackStore:
             )
             return bool(done.rowcount)
 
-        return await self._transaction(renew)
+        return await self._table.transaction(renew)
 
     async def end(
         self,
@@ -246,17 +239,17 @@ class SqlCallbackStore:
                 .values(values)
             )
             if done.rowcount:
-                await self._note(connection, [key], status, reason)
+                await self._table.note(connection, [key], status, reason)
             return bool(done.rowcount)
 
-        return await self._transaction(end)
+        return await self._table.transaction(end)
 
     async def left_dialling(self, *, limit: int = 100) -> Sequence[Promise]:
         """See [`CallbackLedger.left_dialling`][livetransfer.callbacks.CallbackLedger]."""
         from .sql_schema import CALLS
 
         left = (CALLS.c.status == _DIALLING) & (CALLS.c.until <= seconds(self._clock()))
-        return await self._transaction(lambda c: self._promises(c, left, limit))
+        return await self._table.transaction(lambda c: self._table.promises(c, left, limit))
 
     async def sweep(self) -> Sequence[Promise]:
         """See [`CallbackLedger.sweep`][livetransfer.callbacks.CallbackLedger.sweep]."""
@@ -277,10 +270,10 @@ class SqlCallbackStore:
             ids = [row.id for row in over]
             if not ids:
                 return []
-            await self._note(connection, ids, CallbackStatus.FAILED, "its window is over")
-            return await self._promises(connection, CALLS.c.id.in_(ids))
+            await self._table.note(connection, ids, CallbackStatus.FAILED, "its window is over")
+            return await self._table.promises(connection, CALLS.c.id.in_(ids))
 
-        return await self._transaction(sweep)
+        return await self._table.transaction(sweep)
 
     # -- who looks -------------------------------------------------------------------------
 
@@ -288,7 +281,7 @@ class SqlCallbackStore:
         """See [`CallbackLedger.get`][livetransfer.callbacks.CallbackLedger.get]."""
         from .sql_schema import CALLS
 
-        found = await self._transaction(lambda c: self._promises(c, CALLS.c.id == key))
+        found = await self._table.transaction(lambda c: self._table.promises(c, CALLS.c.id == key))
         return found[0] if found else None
 
     async def find(
@@ -309,7 +302,7 @@ class SqlCallbackStore:
             wanted &= CALLS.c.status.in_([str(status) for status in statuses])
         if number is not None:
             wanted &= CALLS.c.number.in_(self._sealing.tags(number))
-        return await self._transaction(lambda c: self._promises(c, wanted, limit))
+        return await self._table.transaction(lambda c: self._table.promises(c, wanted, limit))
 
     async def retry(self, key: str, *, due: datetime, not_after: datetime) -> Promise | None:
         """See [`CallbackLedger.retry`][livetransfer.callbacks.CallbackLedger.retry].
@@ -340,11 +333,13 @@ class SqlCallbackStore:
                 .values(values)
             )
             if done.rowcount:
-                await self._note(connection, [key], CallbackStatus.WAITING, "to be made again")
-            found = await self._promises(connection, CALLS.c.id == key)
+                await self._table.note(
+                    connection, [key], CallbackStatus.WAITING, "to be made again"
+                )
+            found = await self._table.promises(connection, CALLS.c.id == key)
             return found[0] if found else None
 
-        return await self._transaction(retry)
+        return await self._table.transaction(retry)
 
     async def forget(self, before: datetime) -> int:
         """See [`CallbackLedger.forget`][livetransfer.callbacks.CallbackLedger.forget]."""
@@ -359,102 +354,17 @@ class SqlCallbackStore:
             )
             return int(done.rowcount)
 
-        return await self._transaction(forget)
+        return await self._table.transaction(forget)
 
     async def aclose(self) -> None:
         """Close the connections, where the engine was made from a URL."""
         if self._own:
             await self._engine.dispose()
 
-    # -- how it is done --------------------------------------------------------------------
-
     def _now_and(self, further: float) -> tuple[float, float]:
         check_seconds("seconds", further, 0.001, 24 * 3600)
         now = self._clock()
         return seconds(now), seconds(now + timedelta(seconds=further))
-
-    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do `work` in one transaction, whole or not at all; bounded.
-
-        The first statement of each writes, or it only reads: in SQLite a transaction that reads
-        first cannot be made to wait for another's write.
-        """
-
-        async def whole() -> T:
-            await self._migrated()
-            async with self._engine.begin() as connection:
-                return await work(connection)
-
-        with told(LIMIT):
-            return await asyncio.wait_for(whole(), LIMIT)
-
-    async def _migrated(self) -> None:
-        from .sql_schema import migrate, up_to_date
-
-        if self._migrating is None:
-            self._migrating = asyncio.Lock()
-        async with self._migrating:
-            if self._ready:
-                return
-            async with self._engine.connect() as connection:
-                ready = await connection.run_sync(up_to_date)
-            if not ready:
-                async with self._engine.begin() as connection:
-                    await connection.run_sync(migrate)
-            self._ready = True
-
-    async def _cancel(
-        self,
-        connection: AsyncConnection,
-        which: Any,
-        before: Collection[CallbackStatus],
-        reason: str,
-    ) -> list[str]:
-        from .sql_schema import CALLS
-
-        now = seconds(self._clock())
-        values = {"status": str(CallbackStatus.CANCELLED), "owner": None, "until": None}
-        done = await connection.execute(
-            CALLS.update()
-            .where(which, CALLS.c.status.in_([str(status) for status in before]))
-            .values({**values, "taken": False, "ended": now})
-            .returning(CALLS.c.id)
-        )
-        ids = [row.id for row in done]
-        await self._note(connection, ids, CallbackStatus.CANCELLED, reason)
-        return ids
-
-    async def _note(
-        self,
-        connection: AsyncConnection,
-        ids: Sequence[str],
-        status: CallbackStatus,
-        reason: str = "",
-    ) -> None:
-        from .sql_schema import HISTORY
-
-        if ids:
-            at = seconds(self._clock())
-            rows = [{"id": key, "at": at, "status": str(status), "reason": reason} for key in ids]
-            await connection.execute(HISTORY.insert(), rows)
-
-    async def _promises(
-        self, connection: AsyncConnection, which: Any, limit: int = 1000
-    ) -> Sequence[Promise]:
-        import sqlalchemy as sa
-
-        from .sql_schema import CALLS, HISTORY
-
-        found = await connection.execute(
-            sa.select(CALLS).where(which).order_by(CALLS.c.due, CALLS.c.id).limit(limit)
-        )
-        rows = found.mappings().all()
-        history: dict[str, list[Any]] = {row["id"]: [] for row in rows}
-        if rows:
-            told_of = sa.select(HISTORY).where(HISTORY.c.id.in_(history)).order_by(HISTORY.c.number)
-            for entry in await connection.execute(told_of):
-                history[entry.id].append(entry)
-        return [promise_of(row, history[row["id"]], self._sealing) for row in rows]
 
 
 _WAITING, _CLAIMED, _DIALLING = (
@@ -468,14 +378,3 @@ def _first(promise: Promise) -> tuple[int, datetime, str]:
     request = promise.request
     assert request.made is not None
     return -request.priority, request.made, request.id
-
-
-def _insert(connection: AsyncConnection, table: Any) -> Any:
-    """Return an insert that may be told what to do where the row is there."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-        return postgresql_insert(table)
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-    return sqlite_insert(table)
