@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from livetransfer.errors import ConfigurationError
 
@@ -101,4 +101,4 @@ def sealing_of(keys: str | bytes | Sequence[str | bytes] | None) -> Sealing:
         return Sealed([keys])
     if not isinstance(keys, Sequence):
         raise ConfigurationError("keys", "…", "give a key, or a list of them")
-    return Sealed(keys)
+    return Sealed(cast("Sequence[str | bytes]", keys))
