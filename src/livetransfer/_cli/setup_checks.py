@@ -185,14 +185,17 @@ async def check_database(url: str | None) -> Finding:
             "write postgresql+asyncpg://user@host/name, or sqlite+aiosqlite:///file",
         )
 
-    async def ask() -> tuple[int | str, ...]:
+    from livetransfer.callbacks.sql_schema import MIGRATIONS, version_of
+
+    async def ask() -> tuple[tuple[int | str, ...], int]:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
-            return tuple(connection.dialect.server_version_info or ())
+            kept = await connection.run_sync(version_of)
+            return tuple(connection.dialect.server_version_info or ()), kept
 
     began = time.monotonic()
     try:
-        version = await asyncio.wait_for(ask(), WITHIN)
+        version, kept = await asyncio.wait_for(ask(), WITHIN)
     except asyncio.TimeoutError:
         return failed(name, f"it did not answer in {WITHIN:g} s", "see whether it runs")
     except (SQLAlchemyError, OSError) as error:
@@ -205,4 +208,11 @@ async def check_database(url: str | None) -> Finding:
         await engine.dispose()
     took = time.monotonic() - began
     number = ".".join(map(str, version))
-    return ok(name, f"{engine.dialect.name} {number}, answers in {took * 1000:.0f} ms")
+    detail = f"{engine.dialect.name} {number}, answers in {took * 1000:.0f} ms"
+    known = len(MIGRATIONS)
+    if kept > known:
+        newer = f"{detail}; its callbacks are of version {kept}, and {known} is known here"
+        return failed(name, newer, "update livetransfer on this machine, too")
+    if 0 < kept < known:
+        detail += f"; its callbacks are of version {kept}, and brought to {known} when first used"
+    return ok(name, detail)

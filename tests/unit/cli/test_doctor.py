@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -387,6 +388,20 @@ async def test_a_database(tmp_path: Path) -> None:
     report = await doctor("--database", f"sqlite+aiosqlite:///{tmp_path}/callbacks.sqlite")
     assert report.status("database") == "ok", report.said("database")
     assert "sqlite 3" in report.said("database")
+
+
+async def test_a_database_of_a_newer_livetransfer(tmp_path: Path) -> None:
+    pytest.importorskip("aiosqlite")
+    from livetransfer.callbacks import SqlCallbackStore
+
+    url = f"sqlite+aiosqlite:///{tmp_path}/callbacks.sqlite"
+    await SqlCallbackStore(url).find()
+    assert (await doctor("--database", url)).status("database") == "ok"
+    with sqlite3.connect(tmp_path / "callbacks.sqlite") as connection:
+        connection.execute("UPDATE livetransfer_callback_schema SET version = 9")
+    report = await doctor("--database", url)
+    assert report.status("database") == "failed"
+    assert "of version 9" in report.said("database")
 
 
 @pytest.mark.parametrize(
