@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
