@@ -20,13 +20,19 @@ NO_USER = "NO USER postgres, and PostgreSQL does not run as root: only SQLite is
 
 def why_not() -> str | None:
     """Return why there can be none on this machine, in one loud line."""
-    if not (shutil.which("initdb") and shutil.which("postgres")):
+    if not (_program("initdb") and _program("postgres")):
         return NOT_HERE
     if _as_user() and (
         not shutil.which("runuser") or subprocess.run(["id", "postgres"], check=False).returncode
     ):
         return NO_USER
     return None
+
+
+def _program(name: str) -> str | None:
+    """Return a program of the server: Debian's package keeps them off PATH."""
+    of_debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(of_debian[-1]) if of_debian else None)
 
 
 def _as_user() -> list[str]:
@@ -41,11 +47,11 @@ def running() -> Iterator[str]:
     folder.chmod(0o777)
     data = folder / "data"
     user = _as_user()
-    command = [*user, shutil.which("initdb") or "", "-D", str(data), "-A", "trust"]
+    command = [*user, _program("initdb") or "", "-D", str(data), "-A", "trust"]
     subprocess.run(
         [*command, "-U", "postgres", "--no-sync"], capture_output=True, text=True, check=True
     )
-    command = [*user, shutil.which("postgres") or "", "-D", str(data), "-k", str(folder)]
+    command = [*user, _program("postgres") or "", "-D", str(data), "-k", str(folder)]
     server = subprocess.Popen(
         [*command, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"],
         stdout=subprocess.DEVNULL,
@@ -65,7 +71,7 @@ def _wait_for(path: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         done = subprocess.run(
-            [shutil.which("pg_isready") or "true", "-q", "-h", str(path.parent)], check=False
+            [_program("pg_isready") or "true", "-q", "-h", str(path.parent)], check=False
         )
         with socket.socket(socket.AF_UNIX) as asked:
             if done.returncode == 0 and asked.connect_ex(str(path)) == 0:
