@@ -12,6 +12,7 @@ What the network answers (busy, declined, no answer) is not an error but a
     ├── CallerNotFoundError                        nobody, or too many, to transfer
     ├── TransferInProgressError                    a transfer of this call is already running
     ├── StoreUnavailableError                      a store of leases or counts does not answer
+    ├── DispatchFailed                             no job could be given to a worker
     ├── TransferFailed (in `outcome`)              raised by TransferOutcome.raise_for_status()
     ├── WarmTransferError (also a ToolError)       a WarmTransferTask did not succeed
     └── CallControlError                           the telephony refused or failed
@@ -37,6 +38,7 @@ __all__ = [
     "DestinationError",
     "DestinationNotAllowedError",
     "DialFailed",
+    "DispatchFailed",
     "ReferFailed",
     "SealFailed",
     "StoreUnavailableError",
@@ -127,6 +129,10 @@ class StoreUnavailableError(TransferError):
 
     What it was asked to do may have been done or not. What it holds expires by itself.
     """
+
+
+class DispatchFailed(TransferError):
+    """A job could not be given to a worker; the message says why. It may be tried again."""
 
 
 class CallControlError(TransferError):

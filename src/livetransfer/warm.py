@@ -57,6 +57,8 @@ class WarmTransfer(Transfer):
     """
 
     _kind = "warm"
+    _summary: str | None = None
+    """What the human is told, where it was written before the call, as for a callback."""
 
     def __init__(
         self,
@@ -132,6 +134,7 @@ class WarmTransfer(Transfer):
                     privacy=self._privacy,
                     answers=self._answers,
                     exit_key=self._exit_key,
+                    summary=self._summary,
                 ),
                 session,
             ),

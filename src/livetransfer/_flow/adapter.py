@@ -8,9 +8,17 @@ from livekit import rtc
 from livekit.agents import AgentSession
 
 from livetransfer import _livekit
+from livetransfer._livekit.dispatcher import LiveKitDispatcher
 from livetransfer.control import CallControl, current_control
 
-__all__ = ["Bridge", "caller_of", "connect", "repair"]
+__all__ = [
+    "Bridge",
+    "LiveKitDispatcher",
+    "caller_of",
+    "connect",
+    "connect_without_caller",
+    "repair",
+]
 
 Bridge = Literal["auto", "shared_room", "consult_room"]
 
@@ -28,6 +36,32 @@ async def connect(
     if factory is not None:
         return factory(session, caller)
     return await _livekit.connect(session, caller=caller, bridge=bridge, trunk_id=trunk_id)
+
+
+async def connect_without_caller(
+    session: AgentSession[Any],
+    room: rtc.Room,
+    *,
+    identity: str,
+    bridge: Bridge,
+    trunk_id: str | None,
+) -> CallControl:
+    """Return the control of a call whose caller is not there yet: `dial` brings him.
+
+    Args:
+        session: Whose models talk with the human.
+        room: The connected room of the job.
+        identity: What the caller is to be called in the room.
+        bridge: How the two are joined.
+        trunk_id: The outbound trunk for destinations that name none.
+
+    Raises:
+        ConfigurationError: There are no credentials for LiveKit's API.
+    """
+    factory = current_control.get()
+    if factory is not None:
+        return factory(session, None)
+    return await _livekit.connect_room(room, identity, bridge=bridge, trunk_id=trunk_id)
 
 
 async def repair(room: rtc.Room) -> list[str]:

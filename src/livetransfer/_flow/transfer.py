@@ -164,9 +164,7 @@ class Transfer:
         """
         session = CallerSession(context)
         with claim(session.session) as held:
-            control = await connect(
-                session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
-            )
+            control = await self._connect(session)
             try:
                 self._check_caller(control)
                 recorder = self._records.begin(session.session) if self._records else None
@@ -214,6 +212,12 @@ class Transfer:
             )
             call.emit(self._started(control))
             return await run.execute()
+
+    async def _connect(self, session: CallerSession) -> CallControl:
+        """Return the control of the call that is transferred; a callback has one already."""
+        return await connect(
+            session.session, caller=self._caller, bridge=self._bridge, trunk_id=self._trunk_id
+        )
 
     def _started(self, control: CallControl) -> TransferStarted:
         return TransferStarted(

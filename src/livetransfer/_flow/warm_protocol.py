@@ -17,7 +17,6 @@ from livetransfer._user_code import CodeFailed, ask, ask_now
 from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
 from livetransfer.briefing.summary import transcript
 from livetransfer.control import BridgeMode
-from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError
 from livetransfer.events import HookFailed
 from livetransfer.phases import Phase
@@ -79,6 +78,7 @@ class WarmOptions:
         privacy: What a briefing is not told of.
         answers: How it is found out what has answered, and what follows.
         exit_key: The caller's key, which no code may be.
+        summary: What the human is told about the caller, where it was written before this call.
     """
 
     instructions: str | None
@@ -90,6 +90,7 @@ class WarmOptions:
     privacy: Privacy
     answers: AnswerOptions
     exit_key: str | None
+    summary: str | None = None
 
 
 class WarmProtocol:
@@ -186,7 +187,7 @@ class WarmProtocol:
         agent = self._new_agent(attempt)
         agent.tell_problems_to(partial(_tell, attempt.call))
         line = BriefingLine(attempt.call, human, agent)
-        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human.destination)))
+        ready = keep(asyncio.create_task(self._prepare(attempt.call, line, human)))
         # Nobody's phone has to ring on for a briefing that there cannot be.
         ready.add_done_callback(partial(_unprepared, human))
         human.teardown.push("briefing line", lambda: line.aclose(ready))
@@ -254,7 +255,7 @@ class WarmProtocol:
         if self._held is not None and not any(one.answered for one in others):
             self._held.cancel()
 
-    async def _prepare(self, call: Call, line: BriefingLine, destination: Destination) -> None:
+    async def _prepare(self, call: Call, line: BriefingLine, human: HumanLeg) -> None:
         """While it rings: write the summary, synthesise its first words, open the line."""
         agent = line.agent
         options, session = self._options, self._session
@@ -269,19 +270,27 @@ class WarmProtocol:
             written = self._summary is not None
             self._summary = await agent.prepare(
                 BriefingRequest(
-                    destination,
+                    human.destination,
                     conversation,
                     options.instructions,
                     call.control.caller.identity,
                     (options.exit_key,) if options.exit_key is not None else (),
+                    human.leg.identity,
                 ),
                 llm=session.llm,
                 tts=session.tts,
-                summary=self._summary,
+                summary=self._summary if written else self._written_before(),
             )
             if not written:
                 self._summary.add_done_callback(call.tell_summary)
         await line.open(session)
+
+    def _written_before(self) -> asyncio.Future[str] | None:
+        if self._options.summary is None:
+            return None
+        written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        written.set_result(self._options.summary)
+        return written
 
     async def _brief(
         self,

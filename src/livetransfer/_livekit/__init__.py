@@ -19,7 +19,15 @@ from .repair import repair_room
 from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 
-__all__ = ["Bridge", "LiveKitControl", "connect", "only_party", "open_room_audio", "repair_room"]
+__all__ = [
+    "Bridge",
+    "LiveKitControl",
+    "connect",
+    "connect_room",
+    "only_party",
+    "open_room_audio",
+    "repair_room",
+]
 
 
 async def connect(
@@ -54,7 +62,7 @@ async def connect(
 async def connect_room(
     room: rtc.Room, caller: str, *, bridge: Bridge = "auto", trunk_id: str | None = None
 ) -> LiveKitControl:
-    """Return the control over the call in `room`, whose caller is `caller`.
+    """Return the control over the call in `room`, whose caller is `caller`, now or later.
 
     Raises:
         ConfigurationError: There are no credentials, or `bridge` is not possible.

@@ -31,6 +31,9 @@ class Joining(Protocol):
     ) -> Leg:
         """Ring `destination`; return its leg once it is answered and sealed."""
 
+    async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
+        """Ring the caller, who is not there yet; return once he has answered, sealed."""
+
     async def open_conversation(self, identity: str) -> Conversation:
         """Open a line to the leg."""
 

@@ -119,6 +119,10 @@ class LiveKitControl:
         See [`CallControl.dial`][livetransfer.control.CallControl.dial].
         """
         await self._own_numbers.check(destination)
+        if identity == self._caller.identity:
+            await self._joining.dial_caller(destination, ring_timeout=ring_timeout)
+            self.call_id(self._caller)
+            return self._caller
         leg = await self._joining.dial(
             destination, identity=identity, ring_timeout=ring_timeout, sealed=sealed
         )

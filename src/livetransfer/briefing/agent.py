@@ -121,6 +121,11 @@ class BriefingAgent(Agent):
                 setattr(copy, name, own)
         return copy
 
+    @property
+    def request(self) -> BriefingRequest | None:
+        """What the briefing is about; None until a transfer has prepared it."""
+        return self._request
+
     # -- what a subclass may override ------------------------------------------------------
 
     async def summarise(self, chat_ctx: ChatContext) -> str:

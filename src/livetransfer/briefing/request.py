@@ -23,6 +23,7 @@ class BriefingRequest:
         instructions: What the briefing must stress, as given to the transfer.
         caller: The identity of the caller's leg.
         taken_keys: Keys that mean something else in this call: no code is one of them.
+        human: The identity of the leg that it is held with.
     """
 
     destination: Destination
@@ -30,6 +31,7 @@ class BriefingRequest:
     instructions: str | None = None
     caller: str = ""
     taken_keys: tuple[str, ...] = ()
+    human: str = ""
 
     def instructions_after(self, persona: str) -> str:
         """Return a model's instructions: `persona`, what to stress, and the conversation."""

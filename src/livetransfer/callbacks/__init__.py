@@ -1,7 +1,46 @@
 """Callbacks: promised calls, who keeps them, and who makes them."""
 
-from .ledger import CallbackLedger, Promise
-from .memory import MemoryCallbackStore
-from .sql_store import SqlCallbackStore
+from livetransfer._flow.adapter import LiveKitDispatcher
+from livetransfer.callback_dispatch import CallbackDispatcher, RoomState
 
-__all__ = ["CallbackLedger", "MemoryCallbackStore", "Promise", "SqlCallbackStore"]
+from .again import CallAgain
+from .happenings import (
+    CallbackDispatched,
+    CallbackEnded,
+    CallbackEvent,
+    CallbackNotTaken,
+    CallbackTaken,
+    CallerAnswered,
+    CallerDialled,
+)
+from .job import callback_of
+from .ledger import CallbackLedger, Promise
+from .make import make_callback
+from .memory import MemoryCallbackStore
+from .outcome import CallbackOutcome
+from .runner import CallbackRunner
+from .sql_store import SqlCallbackStore
+from .words import CallbackBriefing
+
+__all__ = [
+    "CallAgain",
+    "CallbackBriefing",
+    "CallbackDispatched",
+    "CallbackDispatcher",
+    "CallbackEnded",
+    "CallbackEvent",
+    "CallbackLedger",
+    "CallbackNotTaken",
+    "CallbackOutcome",
+    "CallbackRunner",
+    "CallbackTaken",
+    "CallerAnswered",
+    "CallerDialled",
+    "LiveKitDispatcher",
+    "MemoryCallbackStore",
+    "Promise",
+    "RoomState",
+    "SqlCallbackStore",
+    "callback_of",
+    "make_callback",
+]

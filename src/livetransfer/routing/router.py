@@ -39,6 +39,8 @@ class RouteRequest:
         skills: Skills that are required, and the lowest level of each.
         priority: The caller's priority: a higher one is served first.
         waited: Seconds since the caller was put on hold.
+        seniority: Seconds by which his place in a queue is older than this call, as that of
+            somebody who is called back; it counts for his place alone.
         call: What names the call over all of its transfers, on any worker: the room's name.
         kind: How the call is transferred.
         retry: Whether the fallback said that the last ones are to be tried again.
@@ -54,6 +56,7 @@ class RouteRequest:
     skills: Mapping[str, int] = field(default_factory=dict)
     priority: int = 0
     waited: float = 0.0
+    seniority: float = 0.0
     call: str | None = None
     kind: Literal["warm", "cold"] = "warm"
     retry: bool = False

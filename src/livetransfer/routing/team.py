@@ -250,7 +250,7 @@ class Team(Router):
             return None
         store = await self._store.get(request.tell)
         priority = request.priority + queue.priority
-        ticket = Ticket(call, queue.name, priority, request.waited, names)
+        ticket = Ticket(call, queue.name, priority, request.waited + request.seniority, names)
         snapshot = await store.snapshot(self._name, names, queue.name)
         stale = 0
         limit: int | None = FEW

@@ -32,6 +32,11 @@ class Joins:
             self._parties.append(identity)
         self._link()
 
+    def admit(self, identity: str) -> None:
+        """A caller who was dialled is one of the parties now, whom bridged legs hear."""
+        if identity not in self._parties:
+            self._parties.append(identity)
+
     def bridge(self, identity: str) -> None:
         """A leg is sealed no more."""
         self._bridged.setdefault(identity, self._tape.now())
@@ -49,8 +54,12 @@ class Joins:
         self._tape.part(identity)
 
     async def joined(self, identity: str) -> None:
-        """Wait until a leg and a party that was not dialled, the caller usually, are joined."""
-        while not any(self._tape.are_linked(party, identity) for party in self._parties):
+        """Wait until a leg is joined with the caller or with others who are bridged to him."""
+        while not any(
+            self._tape.are_linked(party, identity)
+            for party in (*self._parties, *self._bridged)
+            if party != identity
+        ):
             self._changed.clear()
             await self._changed.wait()
 

@@ -37,7 +37,9 @@ class Caller(Party):
         referred_to: Where a REFER sent it, or None.
     """
 
-    def __init__(self, simulation: Exchange, who: str | Web, *, other: bool = False) -> None:
+    def __init__(
+        self, simulation: Exchange, who: str | Web, *, other: bool = False, away: bool = False
+    ) -> None:
         if isinstance(who, Web):
             self.leg = Leg(who.identity, kind="web")
             name, address = who.identity, ""
@@ -47,7 +49,8 @@ class Caller(Party):
         pitch = 260.0 if other else 210.0
         super().__init__(simulation, name if other else "caller", address, pitch=pitch)
         self.referred_to: str | None = None
-        simulation.joins.enter(self.leg.identity)
+        if not away:
+            simulation.joins.enter(self.leg.identity)
 
     @property
     def identities(self) -> list[str]:

@@ -256,6 +256,7 @@ class SimControl:
             ):
                 if not tape.is_here(who.identity):
                     raise BridgeFailed(f"{who.identity} is not on the line", status=status)
+            self.simulation.joins.admit(self.caller.identity)
             self.simulation.joins.bridge(leg.identity)
             return self.simulation.bridge_mode
 

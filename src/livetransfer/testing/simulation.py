@@ -199,10 +199,11 @@ async def simulate(
     trunk: bool = True,
     bridge: BridgeMode = "shared_room",
     queue: float = 1.0,
+    caller_away: bool = False,
 ) -> AsyncIterator[Simulation]:
     """Simulate a phone call: transfers that start in this block use it instead of LiveKit.
 
-    The caller is on the line when it begins. Tasks that are started in the block belong to it,
+    The caller is on the line when it begins, unless he is `caller_away`. Tasks that are started in the block belong to it,
     so any number of simulations can run at the same time.
 
     Args:
@@ -218,6 +219,8 @@ async def simulate(
         trunk: Whether a trunk is configured.
         bridge: What bridging reports.
         queue: Seconds of audio that a sink holds.
+        caller_away: The caller is not on the line: he is called back. What he does then is the
+            script of `humans` at his number; ``simulation.human(number)`` is his phone.
 
     Yields:
         The simulation.
@@ -249,6 +252,7 @@ async def simulate(
             trunk=trunk,
             bridge=bridge,
             queue=queue,
+            caller_away=caller_away,
         )
         token = current_control.set(simulation.new_control)
         try:

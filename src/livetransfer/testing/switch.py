@@ -52,6 +52,7 @@ class Switch(Scripts):
         trunk: bool,
         bridge: BridgeMode,
         queue: float,
+        caller_away: bool = False,
     ) -> None:
         super().__init__()
         self.name = f"simulated-{uuid.uuid4().hex[:12]}"
@@ -65,7 +66,8 @@ class Switch(Scripts):
         self.ai_present = True
         self.tape = Tape(lambda: clock.elapsed, keep_samples=samples)
         self.joins = Joins(self.tape)
-        self.caller = Caller(self, caller)
+        self.caller_away = caller_away
+        self.caller = Caller(self, caller, away=caller_away)
         self.others = [Caller(self, other, other=True) for other in others]
         self.humans: Mapping[str, Phone] = {
             address: Phone(self, address, script) for address, script in humans.items()
@@ -74,7 +76,8 @@ class Switch(Scripts):
         self.calls: list[Verb] = []
         self.controls: list[SimControl] = []
         self.caller_ear: Ear | None = None
-        self._identities: set[str] = {party.leg.identity for party in self.parties}
+        here = self.others if caller_away else self.parties
+        self._identities: set[str] = {party.leg.identity for party in here}
         self._lost: str | None = None
         self._outage_until = 0.0
 
@@ -230,7 +233,7 @@ class Switch(Scripts):
 
     def end_leg(self, identity: str, how: str) -> None:
         """Hang up one leg, whoever's it is."""
-        for party in self.parties:
+        for party in self.others if self.caller_away else self.parties:
             if identity == party.leg.identity:
                 party.leaves(how)
         for phone in self.humans.values():

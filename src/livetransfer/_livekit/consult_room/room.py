@@ -104,6 +104,10 @@ class ConsultRoom:
             raise
         return Leg(identity, destination)
 
+    async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
+        """See [`CallControl.dial`][livetransfer.control.CallControl.dial]: no human is in here."""
+        await self._shared.dial_caller(destination, ring_timeout=ring_timeout)
+
     async def open_conversation(self, identity: str) -> Conversation:
         """See [`CallControl.open_conversation`][livetransfer.control.CallControl]."""
         consult = self._consult(identity)

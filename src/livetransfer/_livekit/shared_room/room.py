@@ -89,6 +89,33 @@ class SharedRoom:
                 raise
         return leg
 
+    async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
+        """Ring the caller, who is not there yet: a callback calls the human first.
+
+        He has no mark of a leg: whoever looks for the caller in the room finds him.
+        """
+        request = complete(
+            dial_request(destination, self._trunk_id),
+            room_name=self._wire.room_name,
+            identity=self._caller,
+            ring_timeout=ring_timeout,
+            attributes={},
+        )
+
+        def answered() -> None:
+            for seal in self._seals.values():
+                seal.caller_answered()
+
+        dial = Dial(
+            self._wire,
+            self._events,
+            self._tasks,
+            request,
+            ring_timeout=ring_timeout,
+            on_answer=answered,
+        )
+        await dial.run()
+
     async def open_conversation(self, identity: str) -> Conversation:
         """See [`CallControl.open_conversation`][livetransfer.control.CallControl]."""
         return await RoomConversation.open(self._wire, identity)

@@ -123,6 +123,11 @@ class Seal:
         """Close the gates now; `answered` tells how that went."""
         self.answered()
 
+    def caller_answered(self) -> None:
+        """The caller, who was dialled after the human, has answered: he subscribes to all now."""
+        if self._sealed and self._events.has_answered(self._human):
+            self._tasks.start(self._rejoined(self._caller), "seal-caller-answered")
+
     async def reseal(self) -> None:
         """Keep two apart who are both on the line and may hear each other.
 
