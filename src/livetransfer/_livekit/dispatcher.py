@@ -71,7 +71,8 @@ class LiveKitDispatcher:
                 raise ConfigurationError(name, "", "set this environment variable")
         self.agent_name = agent_name
         # It is bound to no room of its own: each request names the room that it is for.
-        self._wire = Wire(*found.values(), "", NAME, owner=NAME)
+        url, key, secret = found.values()
+        self._wire = Wire(url, key, secret, "", NAME, owner=NAME)
 
     async def dispatch(self, key: str, room: str) -> None:
         """Create `room`, and with it the job.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from livetransfer._tasks import finish, keep
 from livetransfer.callback_request import CallbackStatus
@@ -18,6 +18,7 @@ from .ledger import CallbackLedger, Promise
 __all__ = ["Holding"]
 
 logger = logging.getLogger("livetransfer")
+T = TypeVar("T")
 
 SECONDS = 60.0
 """Seconds for which a job holds a callback, unless it renews that."""
@@ -97,9 +98,7 @@ class Holding:
         self.dialled = self.dialled or may
         return may
 
-    async def end(
-        self, status: CallbackStatus, reason: str, due: datetime | None = None
-    ) -> bool:
+    async def end(self, status: CallbackStatus, reason: str, due: datetime | None = None) -> bool:
         """Write down what became of it; return whether it was this job's to say.
 
         On cancellation it is written all the same, within its bound.
@@ -131,7 +130,7 @@ class Holding:
         self._renewing.cancel()
 
 
-async def _within(ask: Callable[[], Any], what: str) -> Any:
+async def _within(ask: Callable[[], Awaitable[T]], what: str) -> T:
     """Return what the store says.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
@@ -145,7 +144,7 @@ async def make_callback(
         logger.info("a callback is made by another job, or not any more")
         await _leave(ctx, ledger, key, room)
         return CallbackOutcome(key, None, "another job makes it, or it is not to be made any more")
-    return await Making(ctx, ledger, promise, job, options, tell).run()
+    return await Making(ctx, ledger, promise, job=job, options=options, tell=tell).run()
 
 
 async def _leave(ctx: JobContext, ledger: CallbackLedger, key: str, room: str) -> None:

@@ -117,6 +117,7 @@ class Making:
         ctx: JobContext,
         ledger: CallbackLedger,
         promise: Promise,
+        *,
         job: str,
         options: Options,
         tell: Telling,
@@ -194,8 +195,10 @@ class Making:
         """Return the end of one that was broken off: nobody has talked, or nobody knows."""
         if self._control is not None and self._holding.dialled and not self._undone:
             return CallbackStatus.INDETERMINATE, reason, None
-        return CallbackStatus.WAITING, reason, wall.now() + timedelta(
-            seconds=self._options.again.unmanned
+        return (
+            CallbackStatus.WAITING,
+            reason,
+            wall.now() + timedelta(seconds=self._options.again.unmanned),
         )
 
     @property
@@ -207,7 +210,12 @@ class Making:
         return self._course is not None and self._course.cancelled()
 
     def _later(
-        self, reason: str, *, reached_nobody: bool, **outcomes: TransferOutcome | None
+        self,
+        reason: str,
+        *,
+        reached_nobody: bool,
+        human: TransferOutcome | None = None,
+        caller: TransferOutcome | None = None,
     ) -> _End:
         """Return the end of one that is to be made again, if it still can be."""
         due = self._options.again.after(
@@ -217,13 +225,13 @@ class Making:
             now=wall.now(),
         )
         if due is not None:
-            return _End(CallbackStatus.WAITING, reason, due, **outcomes)
+            return _End(CallbackStatus.WAITING, reason, due, human, caller)
         calls = self._holding.calls
         if calls >= self._request.attempts:
             why = f"the caller was called {calls} times, at last: {reason}"
         else:
             why = f"{reason}; the time in which the caller was to be called is over"
-        return _End(CallbackStatus.FAILED, why, **outcomes)
+        return _End(CallbackStatus.FAILED, why, None, human, caller)
 
     # -- its course ------------------------------------------------------------------------
 
@@ -365,7 +373,7 @@ class Making:
                     self._whom(),
                     trunk_id=options.trunk_id,
                     guard=options.guard,
-                    **({} if options.briefing is None else {"briefing": options.briefing}),
+                    briefing=options.briefing,
                     **{**self._placed(), **options.transfer},
                 )
                 outcome = await transfer.run(options.session)

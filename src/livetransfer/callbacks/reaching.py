@@ -1,4 +1,4 @@
-"""The two transfers of a callback: one rings and briefs the human, one rings the caller meanwhile."""
+"""The two transfers of a callback: one rings the human, one the caller while the human waits."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from livetransfer.control import (
     AudioSink,
     BridgeMode,
     CallControl,
+    CallLost,
     ControlEvent,
     Conversation,
     Leg,
@@ -187,9 +188,7 @@ class AwaitedCaller(View):
             BridgeFailed: He has not been reached, or they could not be joined.
         """
         if not self.reached:
-            raise BridgeFailed(
-                "the caller was not reached", status=TransferStatus.CALLER_LEFT
-            )
+            raise BridgeFailed("the caller was not reached", status=TransferStatus.CALLER_LEFT)
         return await self._control.bridge(leg)
 
 
@@ -242,7 +241,7 @@ class TowardsCaller(View):
         """Call `listener` for each event from now on; the result unsubscribes it."""
 
         def pass_on(event: ControlEvent) -> None:
-            if getattr(event, "identity", None) == self._there:
+            if not isinstance(event, CallLost) and event.identity == self._there:
                 event = replace(event, identity=self._here)
             listener(event)
 

@@ -203,8 +203,8 @@ async def simulate(
 ) -> AsyncIterator[Simulation]:
     """Simulate a phone call: transfers that start in this block use it instead of LiveKit.
 
-    The caller is on the line when it begins, unless he is `caller_away`. Tasks that are started in the block belong to it,
-    so any number of simulations can run at the same time.
+    The caller is on the line when it begins, unless he is `caller_away`. Tasks that are started in
+    the block belong to it, so any number of simulations can run at the same time.
 
     Args:
         humans: Who answers at which address, as a script, or as several for one call after the
