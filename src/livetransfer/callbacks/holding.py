@@ -29,9 +29,9 @@ RENEW_EVERY = 15.0
 WRITE_LIMIT = 6.0
 """Seconds that the store may take for one change."""
 
-END_TRIES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between two times that the end is written, where the store is away: 46 s in all. What is
-still not written then, a runner finds."""
+END_TRIES = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+"""Seconds between two times that the end is written, where the store is away. What is still not
+written then, a runner finds."""
 
 
 class Holding:
@@ -117,10 +117,10 @@ class Holding:
                 self.promise.id, self._job, status, reason=reason, due=due
             )
 
-        for pause in END_TRIES:
+        for pause in (0.0, *END_TRIES):
+            await asyncio.sleep(pause)
             with contextlib.suppress(StoreUnavailableError):
                 return await _within(written, "the end of a callback could not be written down")
-            await asyncio.sleep(pause)
         logger.error("the end of a callback was not written down: a runner will look at its room")
         return False
 

@@ -181,6 +181,11 @@ class AwaitedCaller(View):
         # A phone that is not answered leaves too, and he has not been here.
         return self.reached or getattr(event, "identity", None) != self.caller.identity
 
+    async def hang_up(self, leg: Leg) -> None:
+        """End `leg`'s call; a caller who is not reached yet belongs to whoever rings him."""
+        if self.reached or leg.identity != self.caller.identity:
+            await self._control.hang_up(leg)
+
     async def bridge(self, leg: Leg) -> BridgeMode:
         """Let `leg` and the caller hear each other.
 
@@ -299,8 +304,9 @@ class TowardsCaller(View):
         await self._control.send_dtmf(self._leg(leg), digits)
 
     async def hang_up(self, leg: Leg) -> None:
-        """End `leg`'s call."""
-        await self._control.hang_up(self._leg(leg))
+        """End `leg`'s call; he who waits belongs to whoever rang him."""
+        if leg.identity != self._human.identity:
+            await self._control.hang_up(self._leg(leg))
 
     async def aclose(self) -> None:
         """Be done with this view; the control stays open."""

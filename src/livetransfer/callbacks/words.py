@@ -95,6 +95,11 @@ class CallerGreeting(BriefingAgent):
         """Return what a call screener is told, who asks who is calling."""
         return self._sentence
 
+    async def on_enter(self) -> None:
+        """Wait for the answer, then say who calls; listen meanwhile, as a mailbox does not."""
+        self.session.options.interruption["discard_audio_if_uninterruptible"] = False
+        await super().on_enter()
+
     async def greet(self) -> None:
         """Say who calls."""
         speech = self._greeting or self._opening

@@ -261,15 +261,14 @@ class Switch(Scripts):
         ears: list[Ear | None]
         if not self.ai_present or self._lost is not None or self.now < self._outage_until:
             return None
+        ears = [
+            conversation.ear
+            for control in reversed(self.controls)
+            for conversation in reversed(control.conversations)
+            if conversation.identity == identity and not conversation.closed
+        ]
         if identity == self.caller.leg.identity:
-            ears = [self.caller_ear]
-        else:
-            ears = [
-                conversation.ear
-                for control in reversed(self.controls)
-                for conversation in reversed(control.conversations)
-                if conversation.identity == identity and not conversation.closed
-            ]
+            ears.append(self.caller_ear)
         return next((ear for ear in ears if ear is not None and ear.listens), None)
 
     async def aclose(self) -> None:

@@ -115,7 +115,12 @@ class Job:
     """
 
     def __init__(
-        self, key: str | None = "c1", *, room: str = "room-1", id: str = "j1", nameless: bool = False
+        self,
+        key: str | None = "c1",
+        *,
+        room: str = "room-1",
+        id: str = "j1",
+        nameless: bool = False,
     ) -> None:
         told = "" if key is None else callback_metadata(key)
         self.job = SimpleNamespace(
@@ -238,9 +243,7 @@ class Ledger:
         return [
             p
             for p in self.promises.values()
-            if p.status is CallbackStatus.DIALLING
-            and p.until is not None
-            and p.until <= wall.now()
+            if p.status is CallbackStatus.DIALLING and p.until is not None and p.until <= wall.now()
         ]
 
     async def sweep(self) -> Sequence[Promise]:
