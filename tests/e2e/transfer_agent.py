@@ -100,9 +100,10 @@ class TellingStore:
 class TransferAgent(Agent):
     """Transfers when asked for a person."""
 
-    def __init__(self, tell: Tell, plan: list[dict[str, Any]]) -> None:
+    def __init__(self, tell: Tell, plan: list[dict[str, Any]], *, store: Any = None) -> None:
         super().__init__(instructions="You are a helpful assistant.", tools=[EndCallTool()])
         self._tell, self._plan = tell, list(plan)
+        self._store = store or TellingStore(tell)
 
     @function_tool
     async def transfer(self, context: RunContext[None]) -> str:
@@ -111,7 +112,7 @@ class TransferAgent(Agent):
 
     async def follow(self, step: dict[str, Any], context: RunContext[None]) -> str:
         """Do what one step of the plan says."""
-        transfer = prepare(step, self._tell)
+        transfer = prepare(step, self._tell, self._store)
         self._tell("run")
         try:
             outcome = await transfer.run(context)
@@ -128,7 +129,7 @@ class TransferAgent(Agent):
         self._tell("end", by=str(end.by), seconds=end.seconds, returned=end.returned)
 
 
-def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
+def prepare(step: dict[str, Any], tell: Tell, store: Any) -> WarmTransfer | ColdTransfer:
     """Make the transfer that one step of the plan asks for."""
     options: dict[str, Any] = {
         "announcement": cast.ANNOUNCEMENT,
@@ -139,7 +140,7 @@ def prepare(step: dict[str, Any], tell: Tell) -> WarmTransfer | ColdTransfer:
     }
     to = [Destination(**each) for each in step["to"]]
     if step.get("offers") == "callback":
-        options["fallback"] = Otherwise(OfferCallback(TellingStore(tell), timezone="Europe/Berlin"))
+        options["fallback"] = Otherwise(OfferCallback(store, timezone="Europe/Berlin"))
     if step.get("offers") == "message":
         options["fallback"] = Otherwise(
             TakeMessage(lambda message: tell_message(tell, message), audio=True)

@@ -119,12 +119,12 @@ class Job:
         key: str | None = "c1",
         *,
         room: str = "room-1",
-        id: str = "j1",
+        name: str = "j1",
         nameless: bool = False,
     ) -> None:
         told = "" if key is None else callback_metadata(key)
         self.job = SimpleNamespace(
-            id=id,
+            id=name,
             metadata="" if nameless else told,
             room=SimpleNamespace(name=room, metadata=told if nameless else ""),
         )

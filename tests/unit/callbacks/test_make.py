@@ -316,8 +316,8 @@ async def test_a_second_job_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(monkeypatch) as it:
         first = asyncio.ensure_future(it.make())
         await asyncio.sleep(0.5)
-        same = Stage(it.call, it.ledger, Job(id="j2"))
-        other = Stage(it.call, it.ledger, Job(id="j3", room="room-2"))
+        same = Stage(it.call, it.ledger, Job(name="j2"))
+        other = Stage(it.call, it.ledger, Job(name="j3", room="room-2"))
         assert (await same.make()).status is None
         assert same.job.deleted == [], "that is the room of the first"
         assert (await other.make()).status is None
