@@ -17,10 +17,10 @@ def _kept(name: str) -> Callable[..., Any]:
 
     @functools.wraps(method)
     async def whole(self: FileLedger, *args: Any, **options: Any) -> Any:
-        with open(f"{self.path}.lock", "w") as lock:  # noqa: ASYNC230
+        with Path(f"{self.path}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.path.exists():
-                self.promises = pickle.loads(self.path.read_bytes())  # noqa: S301
+                self.promises = pickle.loads(self.path.read_bytes())
             found = await method(self, *args, **options)
             self.path.write_bytes(pickle.dumps(self.promises))
             return found

@@ -68,19 +68,19 @@ class CallAgain:
         return None if opens_after is None else ask_now("hours", lambda: opens_after(moment))
 
     def after(
-        self, request: CallbackRequest, *, calls: int, reached_nobody: bool, now: datetime
+        self, request: CallbackRequest, *, calls: int, unmanned: bool, now: datetime
     ) -> datetime | None:
         """Return when he is called next; None: not any more.
 
         Args:
             request: What was promised.
             calls: How many times he was dialled.
-            reached_nobody: Whether it was for want of a human.
+            unmanned: Whether it was for want of a human.
             now: This moment.
         """
         if calls >= request.attempts:
             return None
-        pause = self.unmanned if reached_nobody else self.pauses[min(calls, len(self.pauses)) - 1]
+        pause = self.unmanned if unmanned else self.pauses[min(calls, len(self.pauses)) - 1]
         try:
             due = self.opens(now + timedelta(seconds=pause))
         except CodeFailed:

@@ -24,8 +24,9 @@ from .happenings import Listener, Telling
 from .holding import Holding
 from .job import callback_of
 from .ledger import CallbackLedger
-from .making import GREETING, Making, Options
+from .making import Making
 from .outcome import CallbackOutcome
+from .plan import GREETING, Options
 from .ringing import ringing_tone
 
 __all__ = ["First", "make_callback"]

@@ -27,6 +27,9 @@ __all__ = ["HumanFirst", "Reach", "ToCaller", "models_of"]
 
 logger = logging.getLogger("livetransfer")
 
+ONE_MOMENT = "Thank you. I am calling them now; please stay on the line."
+NOT_REACHED = "I am sorry, they could not be reached. Thank you, goodbye."
+
 LAST_SENTENCE_LIMIT = 8.0
 """Seconds that a sentence to the human may take."""
 
@@ -66,8 +69,6 @@ class HumanFirst(WarmTransfer):
         control: The call, as it is seen from here.
         reach: Rings the caller.
         summary: What the human is told.
-        one_moment: What the human hears while the caller is rung, first.
-        not_reached: What the human hears where the caller was not reached.
         decides_within: Seconds from the answer until the human has to have decided.
         reached_within: Seconds that ringing the caller may take.
         seniority: Seconds by which his place in a queue is older than this call.
@@ -82,8 +83,6 @@ class HumanFirst(WarmTransfer):
         reach: Reach,
         *args: Any,
         summary: str,
-        one_moment: str,
-        not_reached: str,
         decides_within: float,
         reached_within: float,
         seniority: float = 0.0,
@@ -99,7 +98,6 @@ class HumanFirst(WarmTransfer):
         self._control, self._reach = control, reach
         self._own_fallback = fallback
         self._summary = summary
-        self._one_moment, self._not_reached = one_moment, not_reached
         self._decides_within, self._seniority = decides_within, seniority
         self._one = asyncio.Lock()
         self._reaching: asyncio.Task[TransferOutcome] | None = None
@@ -157,7 +155,7 @@ class HumanFirst(WarmTransfer):
                 raise
         if outcome.succeeded:
             return verdict
-        await _say(agent, self._not_reached)
+        await _say(agent, NOT_REACHED)
         return Verdict("failed", f"the caller was not reached: {outcome.status}")
 
     async def _ring_the_caller(self, agent: BriefingAgent) -> TransferOutcome:
@@ -165,7 +163,7 @@ class HumanFirst(WarmTransfer):
         assert request is not None
         # He has decided: what he says from here on is not for the briefing.
         agent.session.input.set_audio_enabled(False)
-        saying = asyncio.ensure_future(_say(agent, self._one_moment))
+        saying = asyncio.ensure_future(_say(agent, ONE_MOMENT))
         try:
             outcome = await self._reach.ring(Leg(request.human, request.destination))
         finally:

@@ -189,7 +189,7 @@ class Ledger:
 
     async def claim(self, owner: str, *, limit: int, seconds: float) -> Sequence[Promise]:
         self._check()
-        now, found = wall.now(), []
+        now, found = wall.now(), list[Promise]()
         for p in list(self.promises.values()):
             waits = p.status is CallbackStatus.WAITING and p.due <= now < p.request.not_after
             left = p.status is CallbackStatus.CLAIMED and p.until is not None and p.until <= now

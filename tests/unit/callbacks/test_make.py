@@ -146,6 +146,7 @@ async def test_a_caller_who_is_not_reached_is_called_again(
         outcome = await it.make(again=CallAgain(pauses=[600.0]))
         assert outcome.status is it.status is WAITING
         assert why in outcome.reason
+        assert outcome.due is not None
         assert outcome.due == it.ledger.promises["c1"].due
         assert timedelta(seconds=590) < outcome.due - wall.now() <= timedelta(seconds=600)
         human = it.call.human(ANN)
@@ -215,6 +216,7 @@ async def test_without_a_human_the_caller_is_not_rung(
         outcome = await it.make(again=CallAgain(unmanned=90.0))
         assert outcome.status is it.status is WAITING
         assert "no human was reached" in outcome.reason
+        assert outcome.due is not None
         assert timedelta(seconds=80) < outcome.due - wall.now() <= timedelta(seconds=90)
         assert not it.call.human(CALLER).rings
         assert it.ledger.promises["c1"].calls == 0
