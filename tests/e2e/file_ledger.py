@@ -17,7 +17,7 @@ def _kept(name: str) -> Callable[..., Any]:
 
     @functools.wraps(method)
     async def whole(self: FileLedger, *args: Any, **options: Any) -> Any:
-        with Path(f"{self.path}.lock").open("w") as lock:
+        with Path(f"{self.path}.lock").open("w") as lock:  # noqa: ASYNC230
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.path.exists():
                 self.promises = pickle.loads(self.path.read_bytes())

@@ -61,7 +61,7 @@ async def connect_without_caller(
     factory = current_control.get()
     if factory is not None:
         return factory(session, None)
-    return await _livekit.connect_room(room, identity, bridge=bridge, trunk_id=trunk_id)
+    return await _livekit.connect_room(room, identity, bridge=bridge, trunk_id=trunk_id, away=True)
 
 
 async def repair(room: rtc.Room) -> list[str]:

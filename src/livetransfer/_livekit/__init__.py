@@ -60,9 +60,21 @@ async def connect(
 
 
 async def connect_room(
-    room: rtc.Room, caller: str, *, bridge: Bridge = "auto", trunk_id: str | None = None
+    room: rtc.Room,
+    caller: str,
+    *,
+    bridge: Bridge = "auto",
+    trunk_id: str | None = None,
+    away: bool = False,
 ) -> LiveKitControl:
-    """Return the control over the call in `room`, whose caller is `caller`, now or later.
+    """Return the control over the call in `room`, whose caller is `caller`.
+
+    Args:
+        room: The connected room.
+        caller: The caller's identity.
+        bridge: How to join caller and human.
+        trunk_id: The outbound trunk for destinations that name none.
+        away: The caller is not there yet: a dial with his identity brings him.
 
     Raises:
         ConfigurationError: There are no credentials, or `bridge` is not possible.
@@ -74,6 +86,8 @@ async def connect_room(
     except BaseException:
         events.close()
         raise
+    if away:
+        joining.await_caller()
     return LiveKitControl(wire, events, caller, joining)
 
 

@@ -31,6 +31,9 @@ class Joining(Protocol):
     ) -> Leg:
         """Ring `destination`; return its leg once it is answered and sealed."""
 
+    def await_caller(self) -> None:
+        """The caller is not there yet, and is dialled later."""
+
     async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
         """Ring the caller, who is not there yet; return once he has answered, sealed."""
 

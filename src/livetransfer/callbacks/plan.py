@@ -125,6 +125,7 @@ class Plan:
             trunk_id=options.trunk_id,
             guard=options.guard,
             max_hold=self._seconds_left(now),
+            answer_detector=options.detector,
             **more,
         )
 
@@ -145,6 +146,7 @@ class Plan:
             trunk_id=options.trunk_id,
             guard=options.guard,
             briefing=options.briefing,
+            answer_detector=options.detector,
             **{**self._placed(), **options.transfer},
         )
 

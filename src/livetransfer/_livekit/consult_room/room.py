@@ -104,6 +104,10 @@ class ConsultRoom:
             raise
         return Leg(identity, destination)
 
+    def await_caller(self) -> None:
+        """The caller is not there yet; see `dial_caller`."""
+        self._shared.await_caller()
+
     async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
         """See [`CallControl.dial`][livetransfer.control.CallControl.dial]: no human is in here."""
         await self._shared.dial_caller(destination, ring_timeout=ring_timeout)

@@ -40,6 +40,7 @@ class SharedRoom:
         self._tasks = Tasks()
         self._seals: dict[str, Seal] = {}
         self._dialling: dict[str, asyncio.Task[None]] = {}
+        self._caller_away = False
 
     def check(self, destination: Destination) -> None:
         """Raise ConfigurationError if `destination` cannot be dialled with what is configured."""
@@ -89,6 +90,16 @@ class SharedRoom:
                 raise
         return leg
 
+    def await_caller(self) -> None:
+        """The caller is not there yet; see `dial_caller`."""
+        self._caller_away = True
+
+    def _is_away(self) -> bool:
+        """Whether the caller, who is called back, has not joined yet."""
+        if self._caller_away and self._caller in self._events.room.remote_participants:
+            self._caller_away = False
+        return self._caller_away
+
     async def dial_caller(self, destination: Destination, *, ring_timeout: float) -> None:
         """Ring the caller, who is not there yet: a callback calls the human first.
 
@@ -103,6 +114,7 @@ class SharedRoom:
         )
 
         def answered() -> None:
+            self._caller_away = False
             for seal in self._seals.values():
                 seal.caller_answered()
 
@@ -176,6 +188,7 @@ class SharedRoom:
                 self._caller,
                 identity,
                 lambda: [other for other in self._seals if other != identity],
+                away=self._is_away,
             )
         return self._seals[identity]
 

@@ -55,6 +55,8 @@ class Seal:
         caller: The caller's identity.
         human: The leg's identity; it need not be there yet.
         others: The identities of the other humans who were dialled into the room.
+        away: Whether the caller has not joined yet, because he is called back: a server takes
+            seconds to say that it knows nobody of that name (measured: over 5 s in all).
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Seal:
         caller: str,
         human: str,
         others: Callable[[], Sequence[str]] = lambda: (),
+        *,
+        away: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._others = others
+        self._others, self._away = others, away
         self._wire = wire
         self._events = events
         self._room = events.room
@@ -230,6 +234,8 @@ class Seal:
         await self._gates[self._human].open()
 
     async def _close_caller(self) -> None:
+        if self._away():
+            return
         known = self._human_track_at
         if known is not None and self._loop.time() - known > PARTED:
             # Published while it rang: taken from the caller by now, before anything was in it.
@@ -254,7 +260,7 @@ class Seal:
 
     async def _part(self, listener: str) -> None:
         """Unsubscribe `listener` from the other one, once."""
-        if self._sealed:
+        if self._sealed and not (listener == self._caller and self._away()):
             await self._timed(self._subscribe(listener, False))
 
     async def _subscribe(self, listener: str, wanted: bool) -> None:
@@ -265,7 +271,7 @@ class Seal:
         """
         speaker = self._caller if listener == self._human else self._human
         tracks = self._events.audio_of(speaker)
-        if not tracks:
+        if not tracks and not (speaker == self._caller and self._away()):
             tracks = await self._wire.audio_of(speaker)
         if listener == self._human and not wanted:
             for other in self._others():
