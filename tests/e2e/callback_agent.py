@@ -14,10 +14,9 @@ from typing import Any
 from livekit.agents import AgentSession, JobContext, TurnHandlingOptions
 
 from livetransfer import Destination
-from livetransfer.callbacks import callback_of, make_callback
+from livetransfer.callbacks import SqlCallbackStore, callback_of, make_callback
 
 from . import cast, tones
-from .file_ledger import FileLedger
 from .models import Rule, ScriptedLLM, ScriptedSTT, ScriptedTTS, ToolCall
 from .transfer_agent import TransferAgent, serve
 from .worker import report
@@ -35,9 +34,10 @@ VOICES = [
 RULES = [Rule(ToolCall("connect_to_caller"), user="put them through", tool="connect_to_caller")]
 
 
-def ledger() -> FileLedger:
+def ledger(folder: Path | None = None) -> SqlCallbackStore:
     """Return who keeps the promises of this test."""
-    return FileLedger(Path(os.environ[FOLDER]) / "ledger")
+    folder = folder or Path(os.environ[FOLDER])
+    return SqlCallbackStore(f"sqlite+aiosqlite:///{folder / 'callbacks.sqlite'}")
 
 
 async def entrypoint(ctx: JobContext) -> None:

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from livetransfer.callback_request import CallbackRequest, CallbackStatus
-from livetransfer.callbacks import CallbackEvent, CallbackRunner, LiveKitDispatcher
+from livetransfer.callbacks import (
+    CallbackEvent,
+    CallbackRunner,
+    LiveKitDispatcher,
+    SqlCallbackStore,
+)
 
 from . import cast, tones
 from .backoffice import Backoffice
 from .behaviour import Answer, NeverAnswer, Reject, Script
 from .call import Call
-from .callback_agent import FOLDER
+from .callback_agent import FOLDER, ledger
 from .conftest import PhoneFactory
-from .file_ledger import FileLedger
 from .judge import heard, nothing_of_the_ai
 from .phone import Phone
 from .stack import Stack
@@ -36,7 +40,7 @@ class Callbacks:
     """A worker that serves callers and callbacks, a runner, and who is called."""
 
     worker: Worker
-    ledger: FileLedger
+    ledger: SqlCallbackStore
     rooms: LiveKitDispatcher
     caller: Phone
     human: Phone
@@ -96,17 +100,18 @@ async def callbacks(
         secret=env["LIVEKIT_API_SECRET"],
     )
     events: list[CallbackEvent] = []
-    ledger = FileLedger(folder / "ledger")
-    runner = CallbackRunner(ledger, rooms, every=0.5, on_event=events.append)
+    kept = ledger(folder)
+    runner = CallbackRunner(kept, rooms, every=0.5, on_event=events.append)
     await worker.start_async()
     running = asyncio.create_task(runner.run())
     try:
-        yield Callbacks(worker, ledger, rooms, *phones, events)
+        yield Callbacks(worker, kept, rooms, *phones, events)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
         await rooms.aclose()
+        await kept.aclose()
         await worker.stop_async(within=5)
 
 

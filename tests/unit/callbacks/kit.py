@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +13,8 @@ from typing import Any
 from livekit.agents import AgentSession
 
 from livetransfer.callback_dispatch import RoomState, callback_metadata
-from livetransfer.callback_request import (
-    FOLLOWS,
-    CallbackRequest,
-    CallbackStatus,
-    HistoryEntry,
-)
-from livetransfer.callbacks import Promise, wall
+from livetransfer.callback_request import CallbackRequest
+from livetransfer.callbacks import MemoryCallbackStore, Promise, wall
 from livetransfer.errors import DispatchFailed, StoreUnavailableError
 from livetransfer.testing.models import ScriptedLLM, ScriptedTTS, ToolCall
 
@@ -142,136 +137,43 @@ class Job:
         return done
 
 
-class Ledger:
-    """A CallbackLedger in memory, as small as these tests need.
+class Ledger(MemoryCallbackStore):
+    """A ledger in memory that goes by the loop's time, and may be away.
 
     Attributes:
-        promises: What is kept.
         away: Whether every method raises.
-        log: Every change, as ``(id, status)``.
+        forgotten: Every moment that `forget` was called with.
     """
 
     def __init__(self, *requests: CallbackRequest) -> None:
-        self.promises = {each.id: Promise(each, each.not_before) for each in requests}
+        super().__init__(clock=wall.now)
+        for each in requests:
+            self._kept[each.id] = Promise(each, each.not_before)
         self.away = False
-        self.log: list[tuple[str, CallbackStatus]] = []
         self.forgotten: list[datetime] = []
 
-    def _check(self) -> None:
-        if self.away:
-            raise StoreUnavailableError("the store is away")
-
-    def _set(self, p: Promise, status: CallbackStatus, reason: str = "", **fields: Any) -> Promise:
-        assert status in FOLLOWS[p.status], (p.status, status)
-        entry = HistoryEntry(wall.now(), status, reason)
-        kept = replace(p.request, status=status, history=(*p.request.history, entry))
-        self.log.append((p.id, status))
-        self.promises[p.id] = found = replace(p, request=kept, **fields)
-        return found
-
-    async def add(self, request: CallbackRequest) -> None:
-        self._check()
-        self.promises.setdefault(request.id, Promise(request, request.not_before))
-
-    async def get(self, key: str) -> Promise | None:
-        self._check()
-        return self.promises.get(key)
-
-    async def find(
-        self,
-        *,
-        statuses: Collection[CallbackStatus] = (),
-        number: str | None = None,
-        limit: int = 100,
-    ) -> Sequence[Promise]:
-        self._check()
-        return [p for p in self.promises.values() if not statuses or p.status in statuses][:limit]
-
-    async def claim(self, owner: str, *, limit: int, seconds: float) -> Sequence[Promise]:
-        self._check()
-        now, found = wall.now(), list[Promise]()
-        for p in list(self.promises.values()):
-            waits = p.status is CallbackStatus.WAITING and p.due <= now < p.request.not_after
-            left = p.status is CallbackStatus.CLAIMED and p.until is not None and p.until <= now
-            if (waits or left) and len(found) < limit:
-                until = now + timedelta(seconds=seconds)
-                found.append(self._set(p, CallbackStatus.CLAIMED, owner=owner, until=until))
-        return found
-
-    async def take(self, key: str, job: str, *, room: str, seconds: float) -> Promise | None:
-        self._check()
-        p = self.promises.get(key)
-        if p is None or p.status is not CallbackStatus.CLAIMED or (p.owner or "").startswith("job"):
-            return None
-        until = wall.now() + timedelta(seconds=seconds)
-        return self._set(p, CallbackStatus.CLAIMED, owner=job, until=until, room=room)
-
-    async def dialling(self, key: str, job: str) -> bool:
-        self._check()
-        p = self.promises[key]
-        if p.status is not CallbackStatus.CLAIMED or p.owner != job:
-            return False
-        self._set(p, CallbackStatus.DIALLING, calls=p.calls + 1)
-        return True
-
-    async def renew(self, key: str, owner: str, *, seconds: float) -> bool:
-        self._check()
-        p = self.promises[key]
-        if p.owner != owner:
-            return False
-        self.promises[key] = replace(p, until=wall.now() + timedelta(seconds=seconds))
-        return True
-
-    async def end(
-        self,
-        key: str,
-        owner: str,
-        status: CallbackStatus,
-        *,
-        reason: str = "",
-        due: datetime | None = None,
-    ) -> bool:
-        self._check()
-        p = self.promises[key]
-        if p.owner != owner or status not in FOLLOWS[p.status]:
-            return False
-        self._set(p, status, reason, owner=None, until=None, due=due or wall.now())
-        return True
-
-    async def left_dialling(self, *, limit: int = 100) -> Sequence[Promise]:
-        self._check()
-        return [
-            p
-            for p in self.promises.values()
-            if p.status is CallbackStatus.DIALLING and p.until is not None and p.until <= wall.now()
-        ]
-
-    async def sweep(self) -> Sequence[Promise]:
-        self._check()
-        over = [
-            p
-            for p in self.promises.values()
-            if p.status is CallbackStatus.WAITING and p.request.not_after <= wall.now()
-        ]
-        return [self._set(p, CallbackStatus.FAILED, "over") for p in over]
-
-    async def cancel(self, key: str, *, reason: str = "") -> Promise | None:
-        self._check()
-        p = self.promises.get(key)
-        if p is None or CallbackStatus.CANCELLED not in FOLLOWS[p.status]:
-            return p
-        return self._set(p, CallbackStatus.CANCELLED, reason, owner=None)
-
-    async def cancel_number(self, number: str, *, reason: str = "") -> Sequence[Promise]:
-        found = [p for p in self.promises.values() if p.request.number == number]
-        return [each for p in found if (each := await self.cancel(p.id, reason=reason))]
-
-    async def retry(self, key: str, *, due: datetime, not_after: datetime) -> Promise | None:
-        raise NotImplementedError
+    @property
+    def promises(self) -> dict[str, Promise]:
+        """What is kept."""
+        return self._kept
 
     async def forget(self, before: datetime) -> int:
+        """Remember it."""
         self.forgotten.append(before)
-        return 0
+        return await super().forget(before)
 
-    async def aclose(self) -> None:
-        pass
+
+def _unless_away(name: str) -> Any:
+    method = getattr(MemoryCallbackStore, name)
+
+    @functools.wraps(method)
+    async def asked(self: Ledger, *args: Any, **options: Any) -> Any:
+        if self.away:
+            raise StoreUnavailableError("the store is away")
+        return await method(self, *args, **options)
+
+    return asked
+
+
+for _name in ("get", "find", "claim", "take", "dialling", "renew", "end", "left_dialling", "sweep"):
+    setattr(Ledger, _name, _unless_away(_name))
