@@ -189,7 +189,7 @@ async def test_a_worker_without_a_name_and_a_caller_who_does_not_answer(
         tmp_path,
         agent_name="",
         caller=NeverAnswer(),
-        caller_ring_timeout=5.0,
+        caller_ring_timeout=2.0,
     )
     async with nameless as it:
         now = datetime.now(timezone.utc)

@@ -16,13 +16,12 @@ from rich.table import Table
 
 from livetransfer.callback_request import CallbackStatus
 
+from .callbacks_run import KEYS, run
+
 if TYPE_CHECKING:
     from livetransfer.callbacks import Promise, SqlCallbackStore
 
 __all__ = ["callbacks"]
-
-KEYS = "LIVETRANSFER_CALLBACK_KEYS"
-"""The environment variable with the keys that the store was given, split by commas."""
 
 _STYLES = {
     CallbackStatus.WAITING: "yellow",
@@ -35,9 +34,10 @@ _STYLES = {
 }
 
 callbacks = typer.Typer(
-    help="The calls that were promised to callers; cancel one, or have it made again.",
+    help="The calls that were promised to callers: have them made, look at them, cancel one.",
     no_args_is_help=True,
 )
+callbacks.command("run")(run)
 
 _Database = Annotated[
     str | None,

@@ -127,7 +127,7 @@ async def make_callback(
         greeting=greeting,
         leave_message=check_text("leave_message", leave_message),
         again=again or CallAgain(),
-        ring_timeout=check_seconds("caller_ring_timeout", caller_ring_timeout, 5, 300),
+        ring_timeout=check_seconds("caller_ring_timeout", caller_ring_timeout, 1, 300),
         trunk_id=check_text("trunk_id", trunk_id),
         guard=guard,
         detector=answer_detector,
