@@ -9,14 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from livekit.agents import Agent, StopResponse, ToolError
-from livekit.agents.llm import (
-    LLM,
-    ChatContext,
-    ChatMessage,
-    RealtimeModel,
-    Tool,
-    Toolset,
-)
+from livekit.agents.llm import LLM, ChatContext, ChatMessage, RealtimeModel, Tool, Toolset
 from livekit.agents.tts import TTS
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
