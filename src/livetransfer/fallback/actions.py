@@ -126,14 +126,15 @@ class OfferCallback:
     """Give the caller back to the AI, which offers that he is called back.
 
     For callers whom nobody can take now, and whom somebody can call later. Not for what cannot
-    wait, and not where nobody makes the calls that the store keeps: see the how-to on callbacks.
+    wait, and not where nobody makes the calls that the store keeps: `livetransfer callbacks run`
+    and `make_callback` do; see the how-to on callbacks.
 
     The AI gets the tools for it from the caller's next turn on, until it is decided: it reads the
     number back, the caller chooses a time, and `store` is asked to keep the request, once for a
     call, however often that is asked for.
 
     Args:
-        store: Where the request goes: a CallbackStore.
+        store: Where the request goes: a `SqlCallbackStore`, or another CallbackStore.
         say: A sentence that the AI says first; None leaves the words to the LLM.
         queue: The queue or department that calls back. Default: the one that was asked for.
         timezone: The caller's time zone, such as ``"Europe/Berlin"``, in which times are meant.
