@@ -60,7 +60,7 @@ class LoadAgent(TransferAgent):
 
         step = self._plan.pop(0)
         transfer = prepare(
-            {**step, "options": {**step["options"], "on_event": on_event}}, self._told
+            {**step, "options": {**step["options"], "on_event": on_event}}, self._told, self._store
         )
         running = asyncio.ensure_future(transfer.run(context))
         await rings.wait()
