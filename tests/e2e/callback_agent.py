@@ -65,6 +65,7 @@ async def entrypoint(ctx: JobContext) -> None:
         # These phones speak in single tones, as machines do.
         answer_detector=None,
         on_event=lambda event: report("event", name=type(event).__name__, event=str(event)),
+        agent=TransferAgent(report, []),
         **plan["options"],
     )
     report("made", status=str(outcome.status), reason=outcome.reason)

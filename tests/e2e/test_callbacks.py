@@ -12,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from livetransfer.callback_request import CallbackRequest, CallbackStatus
 from livetransfer.callbacks import (
     CallbackEvent,
@@ -26,13 +28,15 @@ from .behaviour import Answer, NeverAnswer, Reject, Script
 from .call import Call
 from .callback_agent import FOLDER, ledger
 from .conftest import PhoneFactory
-from .judge import heard, nothing_of_the_ai
+from .judge import VOICES_APART_AFTER, heard, nothing_of_the_ai
 from .phone import Phone
 from .stack import Stack
 from .switchboard import PATIENCE, Reports, Switchboard
 from .worker import Worker
 
 SPOKEN = 1.0
+JOINING = 0.6
+"""Seconds that joining the two may take, until it is written down."""
 
 
 @dataclass
@@ -126,9 +130,8 @@ async def test_a_callback_from_the_promise_to_the_end(
     stack: Stack, office: Backoffice, phone: PhoneFactory, tmp_path: Path
 ) -> None:
     """The AI promises it; the human is briefed, the caller dialled, and the two talk."""
-    named = callbacks(
-        stack, office, phone, tmp_path, agent_name="callbacks", caller=Answer(after=1.0)
-    )
+    answers = Answer(after=1.0, tone=cast.CALLER)
+    named = callbacks(stack, office, phone, tmp_path, agent_name="callbacks", caller=answers)
     async with named as it, AsyncExitStack() as exits:
         board = Switchboard(stack, office, Reports(it.worker), exits)
         step = {"kind": "warm", "options": {}, "offers": "callback", "model": "calls back"}
@@ -150,14 +153,13 @@ async def test_a_callback_from_the_promise_to_the_end(
         assert not it.caller.call_ids, "the caller is rung before the human has agreed"
         await takes_it(human)
         caller = await it.caller.next_call(PATIENCE)
+        human.tone(cast.HUMAN)
         await human.hears(cast.MUSIC, PATIENCE)  # what he hears while it rings
         greeted = await caller.hears(cast.BACK, PATIENCE)
         answered = caller.at("answered")
         assert answered is not None
         print(f"hears who calls {greeted - answered:.2f} s after the answer")
         assert greeted - answered < 1.0
-        caller.tone(cast.CALLER)
-        human.tone(cast.HUMAN)
         joined = max(
             await asyncio.gather(
                 caller.hears(cast.HUMAN, PATIENCE), human.hears(cast.CALLER, PATIENCE)
@@ -165,6 +167,16 @@ async def test_a_callback_from_the_promise_to_the_end(
         )
         print(f"talks {joined - answered:.2f} s after the answer")
         await it.until(CallbackStatus.DONE)
+        (end,) = it.worker.reports("event")[-1:]
+        apart = answered + VOICES_APART_AFTER, end.at - JOINING
+        assert apart[1] - apart[0] > 1.0
+        assert heard(caller, [cast.HUMAN], *apart) == 0
+        assert heard(human, [cast.CALLER], *apart) == 0
+        print(
+            "around the caller's answer the two heard "
+            f"{heard(caller, [cast.HUMAN], 0.0, apart[0])} and "
+            f"{heard(human, [cast.CALLER], 0.0, apart[0])} ms of each other"
+        )
         await asyncio.sleep(1.0)
         nothing_of_the_ai([caller, human], joined + 0.3)
         assert heard(caller, [cast.BRIEFING, cast.MUSIC, cast.ANNOUNCED], 0.0) == 0
@@ -192,12 +204,7 @@ async def test_a_worker_without_a_name_and_a_caller_who_does_not_answer(
         caller_ring_timeout=2.0,
     )
     async with nameless as it:
-        now = datetime.now(timezone.utc)
-        await it.ledger.add(
-            CallbackRequest(
-                "c1", "+442079460000", not_before=now, not_after=now + timedelta(hours=1)
-            )
-        )
+        now = await promised(it)
         human = await it.human.next_call(PATIENCE)
         await takes_it(human)
         caller = await it.caller.next_call(PATIENCE)
@@ -211,3 +218,68 @@ async def test_a_worker_without_a_name_and_a_caller_who_does_not_answer(
         assert promise.due > now + timedelta(minutes=4)
         await it.no_room()
         assert len(it.worker.reports("callback")) == 1, "a second job"
+
+
+async def promised(it: Callbacks) -> datetime:
+    """A call is promised, for now."""
+    now = datetime.now(timezone.utc)
+    hour = timedelta(hours=1)
+    await it.ledger.add(
+        CallbackRequest("c1", "+442079460000", not_before=now, not_after=now + hour)
+    )
+    return now
+
+
+@pytest.mark.slow
+async def test_a_worker_that_dies_while_the_caller_is_dialled(
+    stack: Stack, office: Backoffice, phone: PhoneFactory, tmp_path: Path
+) -> None:
+    """Nobody is left ringing or alone, and nobody is dialled again: it is told."""
+    dies = callbacks(
+        stack, office, phone, tmp_path, agent_name="dying-callbacks", caller=NeverAnswer()
+    )
+    async with dies as it:
+        await promised(it)
+        human = await it.human.next_call(PATIENCE)
+        await takes_it(human)
+        caller = await it.caller.next_call(PATIENCE)
+        await human.hears(cast.MUSIC, PATIENCE)
+        await it.worker.kill_async()
+        died = time.monotonic()
+        await it.until(CallbackStatus.INDETERMINATE, 150)
+        await asyncio.gather(caller.wait("ended", 10), human.wait("ended", 10))
+        print(f"found after {time.monotonic() - died:.0f} s")
+        await it.no_room()
+        await asyncio.sleep(2.0)
+        assert len(it.caller.call_ids) == 1
+        assert [type(each).__name__ for each in it.events][-1] == "CallbackEnded"
+
+
+@pytest.mark.slow
+async def test_the_caller_first(
+    stack: Stack, office: Backoffice, phone: PhoneFactory, tmp_path: Path
+) -> None:
+    """The AI is with the caller while the human is rung, and the two talk."""
+    first = callbacks(
+        stack,
+        office,
+        phone,
+        tmp_path,
+        agent_name="caller-first",
+        caller=Answer(after=1.0),
+        first="caller",
+    )
+    async with first as it:
+        await promised(it)
+        caller = await it.caller.next_call(PATIENCE)
+        assert not it.human.call_ids
+        await caller.hears(cast.BACK, PATIENCE)
+        human = await it.human.next_call(PATIENCE)
+        await takes_it(human)
+        caller.tone(cast.CALLER)
+        human.tone(cast.HUMAN)
+        await asyncio.gather(caller.hears(cast.HUMAN, PATIENCE), human.hears(cast.CALLER, PATIENCE))
+        await human.hang_up()
+        await caller.wait("ended", 5.0)
+        await it.until(CallbackStatus.DONE)
+        await it.no_room()
