@@ -23,7 +23,8 @@ def why_not() -> str | None:
     if not (_program("initdb") and _program("postgres")):
         return NOT_HERE
     if _as_user() and (
-        not shutil.which("runuser") or subprocess.run(["id", "postgres"], check=False).returncode
+        not shutil.which("runuser")
+        or subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode
     ):
         return NO_USER
     return None
