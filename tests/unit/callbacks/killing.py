@@ -37,10 +37,15 @@ from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
 from livetransfer.callback_dispatch import RoomState
 from livetransfer.callback_request import CallbackRequest, CallbackStatus
 from livetransfer.callbacks import CallbackRunner, SqlCallbackStore, holding, runner
 from livetransfer.callbacks.holding import Holding
+from livetransfer.callbacks.sql_schema import CALLS
 
 RUNNERS = 2
 WORKERS = 4
@@ -233,22 +238,31 @@ async def promise(database: str, callbacks: int) -> None:
 
 async def unfinished(database: str) -> int:
     """Return how many have no end."""
-    ledger = SqlCallbackStore(database)
-    others = [status for status in CallbackStatus if status not in FINAL]
-    found = await ledger.find(statuses=others, limit=100_000)
-    await ledger.aclose()
-    return len(found)
+    engine = create_async_engine(database, poolclass=NullPool)
+    final = [str(status) for status in FINAL]
+    count = sa.select(sa.func.count()).where(CALLS.c.status.not_in(final))
+    async with engine.connect() as connection:
+        found = int((await connection.execute(count)).scalar_one())
+    await engine.dispose()
+    return found
+
+
+async def kept(database: str) -> dict[str, CallbackStatus]:
+    """Return how each stands."""
+    engine = create_async_engine(database, poolclass=NullPool)
+    async with engine.connect() as connection:
+        rows = await connection.execute(sa.select(CALLS.c.id, CALLS.c.status))
+        found = {row.id: CallbackStatus(row.status) for row in rows}
+    await engine.dispose()
+    return found
 
 
 async def judged(database: str, exchange: Exchange, callbacks: int) -> dict[str, int]:
     """Compare what is kept with what the callers saw."""
-    ledger = SqlCallbackStore(database)
-    found = await ledger.find(limit=100_000)
-    await ledger.aclose()
+    status = await kept(database)
     dialled, unanswered = Counter[str](), Counter[str]()
     for what, key in exchange.seen():
         (dialled if what == "dialled" else unanswered)[key] += 1
-    status = {each.id: each.status for each in found}
     made = [key for key, each in status.items() if each is CallbackStatus.DONE]
     doubled = [key for key in dialled if dialled[key] - unanswered[key] > 1]
     lost = callbacks - len(made) - sum(s is CallbackStatus.INDETERMINATE for s in status.values())
