@@ -6,10 +6,11 @@ hears one tone as "yes" and another as "no", and ScriptedLLM answers by rules. T
 """
 
 from .scripted_llm import Fail, Prompt, Reply, Rule, Script, ScriptedLLM, ToolCall, read_prompt
-from .scripted_stt import ScriptedSTT
+from .scripted_stt import ClipSTT, ScriptedSTT
 from .scripted_tts import ScriptedTTS
 
 __all__ = [
+    "ClipSTT",
     "Fail",
     "Prompt",
     "Reply",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from livekit import rtc
@@ -65,6 +65,33 @@ class ScriptedSTT(stt.STT[str]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
         return _Ear(self, conn_options)
+
+
+class ClipSTT(ScriptedSTT):
+    """Hears tones in the caller's voice, and in every later one a clip whose words are known.
+
+    Args:
+        words: As in ScriptedSTT: for the first stream, which is the caller's session's.
+        said: The clip's words, each with the second of the clip at which it ends. Each is told
+            `LATE` seconds after that, as an interim transcript; all of them once it is silent.
+    """
+
+    LATE = 0.3
+
+    def __init__(self, words: Mapping[int, str], said: Sequence[tuple[str, float]]) -> None:
+        super().__init__(words)
+        self.said = list(said)
+        self._streams = 0
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        self._streams += 1
+        kind = _Ear if self._streams == 1 else _ClipEar
+        return kind(self, conn_options)
 
 
 class _Ear(stt.RecognizeStream):
@@ -141,3 +168,24 @@ class _Ear(stt.RecognizeStream):
         if self._heard == model.shortest:
             self._tell(stt.SpeechEventType.START_OF_SPEECH)
             self._tell(stt.SpeechEventType.INTERIM_TRANSCRIPT, model.words[tone])
+
+
+class _ClipEar(_Ear):
+    """Knows what is said from the moment that anything is."""
+
+    _began = False
+
+    def _hear(self, frame: rtc.AudioFrame) -> None:
+        model = self._model
+        assert isinstance(model, ClipSTT)
+        if self._began or not np.any(np.abs(np.frombuffer(frame.data, dtype=np.int16)) > 300):
+            return
+        self._began = True
+        self._tell(stt.SpeechEventType.START_OF_SPEECH)
+        so_far = ""
+        for word, at in model.said:
+            so_far = f"{so_far} {word}".strip()
+            self._tell(stt.SpeechEventType.INTERIM_TRANSCRIPT, so_far, at + model.LATE)
+        end = model.said[-1][1] + 2 * model.LATE
+        self._tell(stt.SpeechEventType.FINAL_TRANSCRIPT, so_far, end)
+        self._tell(stt.SpeechEventType.END_OF_SPEECH, delay=end)

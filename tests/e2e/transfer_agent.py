@@ -50,11 +50,11 @@ from livetransfer import (
 )
 from livetransfer.instead import Message
 from livetransfer.record import Records
-from livetransfer.routing import Member, Queue, Team
+from livetransfer.routing import Hours, Member, Queue, Team
 from livetransfer.stores import LocalStore
 
 from . import cast, tones
-from .models import Prompt, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
+from .models import ClipSTT, Prompt, Reply, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from .worker import report
 
 Tell = Callable[..., None]
@@ -154,8 +154,10 @@ def prepare(step: dict[str, Any], tell: Tell, store: Any) -> WarmTransfer | Cold
     return WarmTransfer(people, briefing=lambda: ReportingBriefing(tell), **options)
 
 
-def _team(to: list[Destination], folder: str, **queue: Any) -> Team:
+def _team(to: list[Destination], folder: str, hours: str | None = None, **queue: Any) -> Team:
     """Return a team of one queue; the callers' jobs share it through a folder."""
+    if hours is not None:
+        queue["hours"] = Hours(hours, timezone="UTC")
     members = [Member(f"m{index}", each) for index, each in enumerate(to)]
     names = [member.name for member in members]
     return Team(members, [Queue("desk", members=names, **queue)], store=LocalStore(folder))
@@ -235,9 +237,12 @@ async def serve(
         report(kind, call=plan["call"], **fields)
 
     await ctx.connect()
+    ear = ScriptedSTT(cast.HEARD)
+    if said := plan["transfers"][0].get("human_says"):
+        ear = ClipSTT(cast.HEARD, [(text, at) for text, at in said])
     session: AgentSession[None] = AgentSession(
         llm=ReportingLLM(tell, plan["transfers"][0].get("model", "")),
-        stt=ScriptedSTT(cast.HEARD),
+        stt=ear,
         tts=voice,
         vad=None,
         aec_warmup_duration=None,

@@ -53,6 +53,9 @@ TICK = 0.25
 LATE = 0.5
 """Seconds that frames may come late before time without them counts as silence."""
 
+TURN_WITHIN = 10.0
+"""Seconds that a screener may go on speaking before it is told who calls all the same."""
+
 VOICE = "a voice"
 """What stands for words where nothing writes them down."""
 
@@ -112,8 +115,10 @@ class AnswerWatch:
             self._start(self._listen())
         self._start(self._watch_time())
 
-    def _start(self, step: Any) -> None:
-        self._tasks.append(keep(asyncio.create_task(step, name="livetransfer-answer")))
+    def _start(self, step: Any) -> asyncio.Task[None]:
+        task = keep(asyncio.create_task(step, name="livetransfer-answer"))
+        self._tasks.append(task)
+        return task
 
     @property
     def _since(self) -> float:
@@ -237,6 +242,7 @@ class AnswerWatch:
             await agent.say_aside(action.say)
             at_most = 0.0
         elif isinstance(action, Introduce):
+            await self._turn()
             await agent.say_aside(action.say)
             at_most = action.at_most
         elif isinstance(action, SendKeys):
@@ -251,6 +257,14 @@ class AnswerWatch:
             at_most = self._human.destination.ring_timeout or self._attempt.ring_timeout
         await asyncio.sleep(at_most)
         self._ends(timed_out(action))
+
+    async def _turn(self) -> None:
+        """Wait until the screener has said what it says: it does not listen meanwhile."""
+        await asyncio.wait({self._start(self._silence())}, timeout=TURN_WITHIN)
+
+    async def _silence(self) -> None:
+        while self._speaking:  # noqa: ASYNC110 - what is heard is told by two callbacks
+            await asyncio.sleep(TICK / 2)
 
     async def _beep(self, within: float) -> None:
         """Wait for the mailbox's beep, or for a greeting that is long over."""

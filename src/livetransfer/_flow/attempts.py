@@ -145,6 +145,7 @@ class Attempts:
             action = self._decide(attempt)
             if not isinstance(action, (Next, Retry, GoTo)):
                 raise GivenUp(action, attempt)
+            await self._closed()
             if call.on_hold:
                 call.holding()
             again = isinstance(action, Retry)
@@ -214,16 +215,18 @@ class Attempts:
             return (mode,), record(
                 call, live, AttemptOver(status), tries=tries, remaining=remaining
             )
-        # What ends the transfer need not wait for it: the teardown of the whole does.
-        closing = live.close()
-        if call.patience.over:
-            self.closing = closing
-        else:
-            await asyncio.wait(
-                {closing, call.interrupts.stopped}, return_when=asyncio.FIRST_COMPLETED
-            )
-        self.live = None
+        self.live, self.closing = None, live.close()
         return None, attempt
+
+    async def _closed(self) -> None:
+        """Wait until nobody is talked to any more, nor rung, before somebody else is.
+
+        Who is given back to the AI does not wait for a goodbye to somebody else.
+        """
+        if self.closing is not None and not self._call.patience.over:
+            either = {self.closing, self._call.interrupts.stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            self.closing = None
 
     # -- who is rung -----------------------------------------------------------------------
 

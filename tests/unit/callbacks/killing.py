@@ -46,6 +46,7 @@ from livetransfer.callback_request import CallbackRequest, CallbackStatus
 from livetransfer.callbacks import CallbackRunner, SqlCallbackStore, holding, runner
 from livetransfer.callbacks.holding import Holding
 from livetransfer.callbacks.sql_schema import CALLS
+from livetransfer.errors import StoreUnavailableError
 
 RUNNERS = 2
 WORKERS = 4
@@ -116,7 +117,10 @@ class Exchange:
 
 async def make(ledger: SqlCallbackStore, exchange: Exchange, key: str, room: str) -> None:
     """Make one callback, as a job does; now and then nobody answers the first time."""
-    promise = await Holding.take(ledger, key, f"job-{room}", room)
+    try:
+        promise = await Holding.take(ledger, key, f"job-{room}", room)
+    except StoreUnavailableError:
+        return  # the runner asks for another job
     if promise is None:
         return
     exchange.mark(room, "alone")

@@ -71,7 +71,7 @@ async def transferred(
         async with rig(call, transfer.run, rules) as r:
             r.ask()
             outcome = await r.outcome()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(8.0)  # a goodbye to the human is not waited for
     return outcome, call
 
 
@@ -155,6 +155,18 @@ async def test_a_screener_is_told_who_calls_and_a_person_is_briefed_afresh() -> 
     told_at = next(i for i, text in enumerate(said) if "an assistant with a caller" in text)
     assert any(GREETING in text for text in said[told_at + 1 :])
     assert outcome.attempts[0].answered_by is AnswerClass.PERSON
+
+
+async def test_a_screener_is_heard_to_its_end() -> None:
+    """It is known by its first words, and listens when it has said the others."""
+    long = Say(SCREENER.text + " Then stay on the line, and I will see whether they are free.")
+    outcome, call = await transferred([long, Wait(6.0), Press("1"), Wait(9)])
+    assert outcome.bridged
+    human = call.human(ANN)
+    leg = human.rings[0].leg.identity
+    said = next(sound for sound in call.tape.sounds if sound.speaker == leg)
+    told = next(w for w in human.heard("briefing") if "This is an assistant" in w.text)
+    assert told.start > said.end
 
 
 async def test_a_screener_that_puts_nobody_through() -> None:

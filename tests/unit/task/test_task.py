@@ -221,8 +221,8 @@ async def test_each_failure_has_its_code(
             if code is _F.DECLINED and "meeting" in words:
                 assert error.reason == "in a meeting"
             assert str(error.code) == error.code.value
-            assert not call.human(ANN).on_the_line
             await asyncio.sleep(8)  # the music ends when the AI speaks
+            assert not call.human(ANN).on_the_line
         assert call.leftovers() == []
 
 
