@@ -22,6 +22,7 @@ from livetransfer.callbacks import (
     CallbackTaken,
     CallerAnswered,
     CallerDialled,
+    called_in,
     make_callback,
     wall,
 )
@@ -301,6 +302,45 @@ async def test_one_that_is_cancelled_meanwhile_is_not_dialled(
         assert it.status is CallbackStatus.CANCELLED
         assert not it.call.human(CALLER).rings
         assert not it.call.human(ANN).on_the_line
+
+
+async def test_a_caller_who_calls_in_again_is_not_called_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(monkeypatch) as it:
+        told: list[CallbackEvent] = []
+        assert await called_in(it.ledger, None, on_event=told.append) == ()
+        assert await called_in(it.ledger, "+15550000", on_event=told.append) == []
+        (gone,) = await called_in(it.ledger, CALLER, on_event=told.append)
+        assert gone.status is it.status is CallbackStatus.CANCELLED
+        assert [type(each) for each in told] == [CallbackEnded]
+        assert (await it.make()).status is None
+
+
+async def test_a_store_that_is_away_is_no_trouble_of_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(monkeypatch) as it:
+        it.ledger.away = True
+        assert await called_in(it.ledger, CALLER) == ()
+
+        async def never(number: str, *, reason: str = "") -> Any:
+            await asyncio.sleep(60.0)
+
+        monkeypatch.setattr(it.ledger, "cancel_number", never)
+        began = it.call.now
+        assert await called_in(it.ledger, CALLER) == ()
+        assert it.call.now - began < 4.0
+
+
+@pytest.mark.parametrize("option", ["announcement", "hold_music", "after", "max_hold"])
+async def test_options_that_it_has_itself_are_refused(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    async with stage(monkeypatch) as it:
+        with pytest.raises(ConfigurationError, match=option):
+            await it.make(**{option: None})
+        assert it.status is CallbackStatus.CLAIMED, "it was not taken"
 
 
 async def test_one_that_is_lost_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
