@@ -24,6 +24,7 @@ from livetransfer.callbacks import (
     CallerDialled,
     called_in,
     make_callback,
+    making,
     wall,
 )
 from livetransfer.errors import ConfigurationError
@@ -90,6 +91,7 @@ async def test_the_human_is_briefed_then_the_caller_is_dialled_then_they_talk(
         assert outcome.status is it.status is DONE, outcome
         assert outcome.done
         assert "4711" in human.heard_text
+        assert "May I call them now and connect you?" in human.heard_text
         assert "The invoice is wrong." in human.heard_text
         assert "asked us to call you back" in caller.heard_text
         # Neither heard what was meant for the other.
@@ -434,6 +436,30 @@ async def test_the_end_is_written_down_when_the_store_is_back(
         await asyncio.sleep(20.0)
         it.ledger.away = False
         assert (await making).status is it.status is WAITING
+
+
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [
+        pytest.param("connect_without_caller", WAITING, id="before he was dialled"),
+        pytest.param("not_joined", CallbackStatus.INDETERMINATE, id="after it"),
+    ],
+)
+async def test_an_error_that_nobody_thought_of_dials_nobody_twice(
+    monkeypatch: pytest.MonkeyPatch, at: str, status: CallbackStatus
+) -> None:
+    def broken(*args: Any, **options: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(making, at, broken)
+    async with stage(monkeypatch, NO_ANSWER) as it:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await it.make(caller_ring_timeout=5.0)
+        assert it.status is status
+        assert it.job.deleted == ["room-1"]
+        told = it.events[-1]
+        assert isinstance(told, CallbackEnded)
+        assert told.status is status
 
 
 async def test_a_job_for_no_callback_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
