@@ -190,6 +190,7 @@ async def test_a_callback_from_the_promise_to_the_end(
         assert kinds == ["CallbackTaken", "CallerDialled", "CallerAnswered", "CallbackEnded"]
 
 
+@pytest.mark.slow
 async def test_a_worker_without_a_name_and_a_caller_who_does_not_answer(
     stack: Stack, office: Backoffice, phone: PhoneFactory, tmp_path: Path
 ) -> None:

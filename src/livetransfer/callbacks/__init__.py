@@ -4,6 +4,7 @@ from livetransfer._flow.adapter import LiveKitDispatcher
 from livetransfer.callback_dispatch import CallbackDispatcher, RoomState
 
 from .again import CallAgain
+from .calling_in import called_in
 from .happenings import (
     CallbackDispatched,
     CallbackEnded,
@@ -42,5 +43,6 @@ __all__ = [
     "RoomState",
     "SqlCallbackStore",
     "callback_of",
+    "called_in",
     "make_callback",
 ]

@@ -36,6 +36,9 @@ logger = logging.getLogger("livetransfer")
 First = Literal["human", "caller"]
 """Who is rung first."""
 
+_ITS_OWN = frozenset({"announcement", "hold_music", "after", "max_hold", "while_ringing"})
+"""Options of a transfer whose caller is on the line."""
+
 
 async def make_callback(
     ctx: JobContext,
@@ -119,6 +122,10 @@ async def make_callback(
         raise ConfigurationError("agent", None, "name who talks with a caller who is called first")
     if not callable(greeting) and check_text("greeting", greeting) is None:
         raise ConfigurationError("greeting", greeting, "say who calls")
+    taken = sorted(_ITS_OWN & set(transfer)) if first == "human" else ()
+    if taken:
+        remedy = "a callback that calls the human first has its own; leave it out"
+        raise ConfigurationError(taken[0], transfer[taken[0]], remedy)
     options = Options(
         to=to,
         session=session,

@@ -169,7 +169,8 @@ class Making:
             options.session,
             self._ctx.room,
             identity=f"caller-{uuid.uuid4().hex[:12]}",
-            bridge=options.transfer.get("bridge", "auto"),
+            # The caller is not there while the human is briefed: no second room is needed for it.
+            bridge=options.transfer.get("bridge", "shared_room"),
             trunk_id=options.trunk_id,
         )
         control.check(destination)

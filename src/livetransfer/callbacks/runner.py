@@ -249,8 +249,8 @@ class CallbackRunner:
             return
         if not made:
             logger.warning("it is not known whether a callback was made; nobody dials it again")
-            if room is not None and state is not None:
-                await self._tidy(room)  # somebody is in there, alone
+        if room is not None and state is not None and (not made or state.parties < 2):
+            await self._tidy(room)  # somebody is in there, alone
         self._tell(CallbackEnded(promise.id, status, reason))
 
     async def _forget(self) -> None:

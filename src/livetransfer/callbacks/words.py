@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from livekit.agents import StopResponse
@@ -15,6 +16,9 @@ from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
 
 __all__ = ["PERSONA", "CallbackBriefing", "CallerGreeting"]
+
+GREETS_WITHIN = 5.0
+"""Seconds, from the moment that somebody is known to be there, until the sentence has begun."""
 
 PERSONA = """\
 You are on the phone with a colleague whom you have just called, because a caller was promised to be
@@ -77,6 +81,7 @@ class CallerGreeting(BriefingAgent):
         super().__init__(instructions="Say nothing.", accept="answer", decline_key=None)
         self._sentence, self._sorry = sentence, sorry
         self._saying: SpeechHandle | None = None
+        self._greeted = asyncio.Event()
         self._settling = False
 
     async def summarise(self, chat_ctx: ChatContext) -> str:
@@ -109,6 +114,7 @@ class CallerGreeting(BriefingAgent):
             )
         else:
             self._saying = speak(self.session, self._sentence, self.session.llm)
+        self._greeted.set()
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Answer nothing: a person will."""
@@ -116,15 +122,19 @@ class CallerGreeting(BriefingAgent):
 
     def decide(self, verdict: Verdict) -> None:
         """Record the verdict; who is there hears the sentence to its end first."""
-        saying = self._saying
-        if verdict.kind != "accepted" or saying is None or saying.done():
+        heard = self._greeted.is_set() and (self._saying is None or self._saying.done())
+        if verdict.kind != "accepted" or heard:
             super().decide(verdict)
         elif not self._settling:
             self._settling = True
-            keep(asyncio.create_task(self._when_said(saying), name="livetransfer-greeting"))
+            keep(asyncio.create_task(self._when_said(), name="livetransfer-greeting"))
 
-    async def _when_said(self, saying: SpeechHandle) -> None:
-        await saying.wait_for_playout()
+    async def _when_said(self) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._greeted.wait(), GREETS_WITHIN)
+        if self._saying is not None:
+            await self._saying.wait_for_playout()
+        self._greeted.set()
         self._settling = False
         self.look()  # what has answered may have shown itself meanwhile
 

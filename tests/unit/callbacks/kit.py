@@ -175,5 +175,6 @@ def _unless_away(name: str) -> Any:
     return asked
 
 
-for _name in ("get", "find", "claim", "take", "dialling", "renew", "end", "left_dialling", "sweep"):
+_ASKED = ("get", "find", "claim", "take", "dialling", "renew", "end", "left_dialling", "sweep")
+for _name in (*_ASKED, "cancel_number"):
     setattr(Ledger, _name, _unless_away(_name))

@@ -22,7 +22,9 @@ from livetransfer.callbacks import (
     CallbackTaken,
     CallerAnswered,
     CallerDialled,
+    called_in,
     make_callback,
+    making,
     wall,
 )
 from livetransfer.errors import ConfigurationError
@@ -89,6 +91,7 @@ async def test_the_human_is_briefed_then_the_caller_is_dialled_then_they_talk(
         assert outcome.status is it.status is DONE, outcome
         assert outcome.done
         assert "4711" in human.heard_text
+        assert "May I call them now and connect you?" in human.heard_text
         assert "The invoice is wrong." in human.heard_text
         assert "asked us to call you back" in caller.heard_text
         # Neither heard what was meant for the other.
@@ -303,6 +306,45 @@ async def test_one_that_is_cancelled_meanwhile_is_not_dialled(
         assert not it.call.human(ANN).on_the_line
 
 
+async def test_a_caller_who_calls_in_again_is_not_called_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(monkeypatch) as it:
+        told: list[CallbackEvent] = []
+        assert await called_in(it.ledger, None, on_event=told.append) == ()
+        assert await called_in(it.ledger, "+15550000", on_event=told.append) == []
+        (gone,) = await called_in(it.ledger, CALLER, on_event=told.append)
+        assert gone.status is it.status is CallbackStatus.CANCELLED
+        assert [type(each) for each in told] == [CallbackEnded]
+        assert (await it.make()).status is None
+
+
+async def test_a_store_that_is_away_is_no_trouble_of_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(monkeypatch) as it:
+        it.ledger.away = True
+        assert await called_in(it.ledger, CALLER) == ()
+
+        async def never(number: str, *, reason: str = "") -> Any:
+            await asyncio.sleep(60.0)
+
+        monkeypatch.setattr(it.ledger, "cancel_number", never)
+        began = it.call.now
+        assert await called_in(it.ledger, CALLER) == ()
+        assert it.call.now - began < 4.0
+
+
+@pytest.mark.parametrize("option", ["announcement", "hold_music", "after", "max_hold"])
+async def test_options_that_it_has_itself_are_refused(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    async with stage(monkeypatch) as it:
+        with pytest.raises(ConfigurationError, match=option):
+            await it.make(**{option: None})
+        assert it.status is CallbackStatus.CLAIMED, "it was not taken"
+
+
 async def test_one_that_is_lost_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(monkeypatch, human=Human.silent()) as it:
         making = asyncio.ensure_future(it.make())
@@ -394,6 +436,30 @@ async def test_the_end_is_written_down_when_the_store_is_back(
         await asyncio.sleep(20.0)
         it.ledger.away = False
         assert (await making).status is it.status is WAITING
+
+
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [
+        pytest.param("connect_without_caller", WAITING, id="before he was dialled"),
+        pytest.param("not_joined", CallbackStatus.INDETERMINATE, id="after it"),
+    ],
+)
+async def test_an_error_that_nobody_thought_of_dials_nobody_twice(
+    monkeypatch: pytest.MonkeyPatch, at: str, status: CallbackStatus
+) -> None:
+    def broken(*args: Any, **options: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(making, at, broken)
+    async with stage(monkeypatch, NO_ANSWER) as it:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await it.make(caller_ring_timeout=5.0)
+        assert it.status is status
+        assert it.job.deleted == ["room-1"]
+        told = it.events[-1]
+        assert isinstance(told, CallbackEnded)
+        assert told.status is status
 
 
 async def test_a_job_for_no_callback_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

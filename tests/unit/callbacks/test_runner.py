@@ -205,6 +205,7 @@ async def dialled(ledger: Ledger, room: str | None = "room-1") -> None:
         pytest.param(RoomState(0, 0), S.INDETERMINATE, True, id="empty room"),
         pytest.param(RoomState(0, 1), S.INDETERMINATE, True, id="somebody alone"),
         pytest.param(RoomState(0, 2, bridged=True), S.DONE, False, id="they talk"),
+        pytest.param(RoomState(0, 1, bridged=True), S.DONE, True, id="one has stayed"),
         pytest.param(RoomState(1, 1), S.DIALLING, False, id="the agent is there"),
         pytest.param(RoomState(1, 2, bridged=True), S.DIALLING, False, id="agent and both"),
     ],
