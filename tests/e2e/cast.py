@@ -28,6 +28,8 @@ YES = 2700
 NO = 2900
 HUMAN = 3100
 HELLO = 300
+# What a network says, under its voice.
+NO_SERVICE = 3500
 
 OF_AI = (GREETING, SORRY, ANSWER, BACK, ANNOUNCED, BRIEFING, FAREWELL)
 OF_CALLER = (ASK, ACCOUNT, CALLER, NUMBER)
@@ -43,6 +45,7 @@ HEARD = {
     YES: "yes, put them through",
     NO: "no, I cannot take it",
     HELLO: "hello, who is there",
+    NO_SERVICE: "the number you have dialled is not in service",
 }
 
 VOICES = [
@@ -67,6 +70,7 @@ RULES = [
     ),
     Rule("I have a caller on the line for you.", user="who is there", tool="connect_to_caller"),
     Rule("It is 4711.", user="account number", tool="transfer"),
+    Rule(ToolCall("voicemail_detected"), user="not in service", tool="voicemail_detected"),
     Rule("Welcome back.", output="now talking with", instructions="who took the call has left"),
     Rule("I am calling somebody. Meanwhile, what is it about?", output="is being called"),
     Rule("I am sorry, nobody is free.", output="did not work|not known"),

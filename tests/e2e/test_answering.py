@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+
+from livetransfer import BriefingAgent
 
 from . import cast, tones
 from .behaviour import Answer
@@ -40,8 +43,36 @@ def busy(seconds: float) -> Any:
     return np.asarray(4000 * ((at % 1.0) < 0.5) * np.sin(2 * np.pi * 425 * at), np.int16)
 
 
-async def detecting(switchboard: Switchboard, **options: Any) -> tuple[TransferCall, Call]:
-    step = {"kind": "warm", "detects": True, "options": {"ring_timeout": 20, **options}}
+def babble(seconds: float) -> Any:
+    """Return the loud voices of a full room: three people who never pause."""
+    mixed = np.zeros(round(seconds * RATE))
+    for index, name in enumerate(
+        ("en-dev-voicemail-022", "es-dev-screening-011", "de-dev-voicemail-023")
+    ):
+        samples = clip(name).astype(np.float64)
+        blocks = samples[: len(samples) // 160 * 160].reshape(-1, 160)
+        levels = np.sqrt((blocks**2).mean(axis=1))
+        voice = blocks[levels > 0.1 * levels.max()].ravel()
+        mixed += np.roll(np.resize(voice / voice.std(), len(mixed)), index * 1234)
+    return np.asarray(np.clip(mixed / mixed.std() * 3900, -32768, 32767), np.int16)
+
+
+def out_of_service(times: int) -> tuple[Any, float]:
+    """Return a recording that begins again and again, and when its words are first over.
+
+    What a recogniser hears of it is the tone under its last word.
+    """
+    samples = clip("en-dev-announcement-007")[round(0.74 * RATE) : round(3.41 * RATE)] // 2
+    mark = tones.tone(cast.NO_SERVICE, 0.3, 0.06)
+    samples[-len(mark) :] += mark
+    return np.tile(np.concatenate([samples, tones.silence(1.5)]), times), len(samples) / RATE
+
+
+async def detecting(
+    switchboard: Switchboard, *, detects: bool = True, voices: bool = False, **options: Any
+) -> tuple[TransferCall, Call]:
+    options = {"ring_timeout": 20, **options}
+    step = {"kind": "warm", "detects": detects, "voices": voices, "options": options}
     call = await switchboard.call([Answer(after=0.3)], transfers=[step])
     await call.ask()
     human = await call.human()
@@ -100,3 +131,38 @@ async def test_a_person_is_briefed_at_once_and_is_told_to_be_one(switchboard: Sw
     await human.press("1")
     await call.joined(human)
     assert (await call.outcome())["status"] == "bridged"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.6])
+async def test_loud_babble_does_not_silence_the_first_words_and_a_key_connects(
+    switchboard: Switchboard, pause: float
+) -> None:
+    call, human = await detecting(switchboard, voices=True)
+    noise = np.tile(np.concatenate([babble(1.4), tones.silence(pause)]), 12)
+    talking = asyncio.ensure_future(human.say(noise))
+    first = await human.hears(cast.BRIEFING, PATIENCE)
+    over = await human.stops_hearing(cast.BRIEFING, PATIENCE, windows=75)
+    said = BriefingAgent().greeting("The caller asks about an invoice.")
+    heard = tones.heard_between(human.recording, cast.BRIEFING, first, over)
+    assert heard / 1000 > 0.95 * 0.02 * len(said)
+    await human.press("1")
+    assert (await call.outcome())["status"] == "bridged"
+    talking.cancel()
+    human.quiet()
+    await call.joined(human)
+
+
+@pytest.mark.parametrize("detects", [True, pytest.param(False, marks=pytest.mark.slow)])
+async def test_a_recording_that_never_pauses_is_over_soon_after_its_words(
+    switchboard: Switchboard, detects: bool
+) -> None:
+    call, human = await detecting(switchboard, detects=detects, voices=True)
+    recording, words_over = out_of_service(8)
+    begun = time.monotonic()
+    talking = asyncio.ensure_future(human.say(recording))
+    outcome = await call.told("outcome")
+    # By its words, or by the model's tool where no detector listens: that has a turn to wait for.
+    assert outcome.fields["status"] == ("invalid_destination" if detects else "voicemail")
+    assert outcome.at - begun - words_over < (2.0 if detects else 3.0)
+    talking.cancel()
+    await call.caller.hears(cast.SORRY, PATIENCE)

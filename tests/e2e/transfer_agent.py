@@ -230,21 +230,25 @@ async def serve(
     """Greet (`caller`, or whoever is first), and leave the rest to `agent`, given the plan."""
     plan = json.loads(ctx.job.metadata)
     voice = ScriptedTTS(cast.VOICES, per_character=0.02)
-    if name := plan["transfers"][0].get("voice_key"):
+    first = plan["transfers"][0]
+    if name := first.get("voice_key"):
         voice.voice_key = name
+    # Where voices sound beside the tones somebody has to know them; they have a low tone in them.
+    voices = first.get("voices", False)
+    heard = {tone: said for tone, said in cast.HEARD.items() if not voices or tone != cast.HELLO}
 
     def tell(kind: str, **fields: object) -> None:
         report(kind, call=plan["call"], **fields)
 
     await ctx.connect()
-    ear = ScriptedSTT(cast.HEARD)
-    if said := plan["transfers"][0].get("human_says"):
-        ear = ClipSTT(cast.HEARD, [(text, at) for text, at in said])
+    ear = ScriptedSTT(heard)
+    if said := first.get("human_says"):
+        ear = ClipSTT(heard, [(text, at) for text, at in said])
     session: AgentSession[None] = AgentSession(
-        llm=ReportingLLM(tell, plan["transfers"][0].get("model", "")),
+        llm=ReportingLLM(tell, first.get("model", "")),
         stt=ear,
         tts=voice,
-        vad=None,
+        vad=NOT_GIVEN if voices else None,
         aec_warmup_duration=None,
         turn_handling=TurnHandlingOptions(turn_detection="stt", endpointing={"min_delay": 0.1}),
     )

@@ -52,12 +52,14 @@ class Found:
         phrases: The patterns of each of them, the strongest first.
         greeting: Whether a person answers like that.
         count: How many words the text has.
+        lone: The classes that rest on one word alone, which may have been misheard.
     """
 
     weights: Mapping[AnswerClass, float]
     phrases: Mapping[AnswerClass, Sequence[str]]
     greeting: bool
     count: int
+    lone: frozenset[AnswerClass] = frozenset()
 
     def weight(self, answer: AnswerClass) -> float:
         """Return what speaks for `answer`."""
@@ -158,13 +160,17 @@ class PhraseBook:
             hits.setdefault(key, []).append((weight, pattern.text))
         weights: dict[AnswerClass, float] = {}
         phrases: dict[AnswerClass, list[str]] = {}
-        for (answer, _), found in hits.items():
+        lone: set[AnswerClass] = set()
+        for (answer, language), found in hits.items():
             # One language is spoken at a time, and some words are those of two.
             weight = sum(one for one, _ in found)
             if weight > weights.get(answer, 0.0):
                 weights[answer] = weight
                 phrases[answer] = [text for _, text in sorted(found, reverse=True)]
-        return Found(weights, phrases, greeting, simple.count(" ") + 1 if simple else 0)
+                alone = bool(language) and len(found) == 1 and " " not in found[0][1]
+                (lone.add if alone else lone.discard)(answer)
+        count = simple.count(" ") + 1 if simple else 0
+        return Found(weights, phrases, greeting, count, frozenset(lone))
 
 
 class _Index:

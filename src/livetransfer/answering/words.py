@@ -35,6 +35,10 @@ PATIENCE = ((0.25, 0.35), (0.5, 0.7), (0.7, 1.3))
 FEW_WORDS = 3
 """Words that are too few for one phrase among them to decide: one may have been misheard."""
 
+MORE_WORDS = 6
+"""The same where the phrase is a single word: of the few that a person greets with, one in ten is
+misheard, and sometimes as a word that only machines say."""
+
 FEW = 7
 """Words of a greeting that needs nothing else to be a person's."""
 
@@ -150,6 +154,8 @@ class Words:
             return None
         needed = GREETED if found.greeting else DECIDED[strongest]
         if found.count <= FEW_WORDS and found.patterns(strongest) < 2:
+            return None
+        if strongest in found.lone and (found.greeting or found.count <= MORE_WORDS):
             return None
         if settled:
             needed = SETTLED if turn >= MONOLOGUE else SETTLED + (verdict.confidence > 0.8)

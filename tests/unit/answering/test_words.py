@@ -72,6 +72,27 @@ def test_people_are_not_taken_for_machines(text: str) -> None:
     assert session.verdict.answered_by is A.PERSON
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hola, de presione de quién",
+        "Guten Tag, Weber Sprachbox",
+        "Oui, messagerie, je vous écoute",
+        "Northwind Plumbing, disconnected Becker speaking, how can I help you",
+    ],
+)
+def test_one_word_that_may_have_been_misheard_is_no_machine(text: str) -> None:
+    session = DETECTOR.begin()
+    session.push_transcript(text)
+    assert not any(verdict.is_machine for verdict in session.changes)
+
+
+def test_a_single_word_of_a_machine_decides_once_more_was_said() -> None:
+    session = DETECTOR.begin()
+    session.push_transcript("Esto es de verdad el buzón de alguien", final=False)
+    assert session.verdict.answered_by is A.VOICEMAIL
+
+
 @pytest.mark.parametrize(("answer", "text"), SAID)
 def test_spelling_does_not_matter(answer: AnswerClass, text: str) -> None:
     session = DETECTOR.begin()

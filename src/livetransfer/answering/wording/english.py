@@ -13,6 +13,7 @@ MACHINES: Wording = {
         "voicemail*": 1.0,
         "voice mail*|box|messaging": 1.0,
         "mailbox*": 1.0,
+        "welcome|is|reached mailbox*|voicemail*": 0.3,
         "answering machine|service": 1.0,
         "leave|leaving|drop message*|msg|name|number|details|note": 1.0,
         "record message": 1.0,

@@ -13,6 +13,7 @@ MACHINES: Wording = {
     "voicemail": {
         "messagerie*": 1.0,
         "repondeur*": 1.0,
+        "bienvenue|bien|est messagerie*|repondeur*": 0.3,
         "boite vocale|message*|reception": 1.0,
         "laiss*|depos*|enregistr* message*|coordonnees|nom|numero|mot|vocal": 1.0,
         "message vocal": 0.9,

@@ -12,6 +12,7 @@ _DIGIT += "|0|1|2|3|4|5|6|7|8|9|taste"
 MACHINES: Wording = {
     "voicemail": {
         "mailbox*|sprachbox|voicebox|sprachmailbox|voicemail*": 1.0,
+        "willkommen|ist mailbox*|sprachbox|anrufbeantworter*|voicemail*": 0.3,
         "anrufbeantworter*": 1.0,
         "hinterlass*|hinterlasst nachricht*|sprachnachricht*|namen|anliegen|rufnummer|nummer": 1.0,
         "nachricht*|sprachnachricht*|namen|nummer|rufnummer|anliegen hinterlass*|aufsprech*": 1.0,

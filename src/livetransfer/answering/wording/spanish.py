@@ -13,6 +13,7 @@ MACHINES: Wording = {
     "voicemail": {
         "buzon*": 1.0,
         "contestador*": 1.0,
+        "bienvenid*|es|con buzon*|contestador*": 0.3,
         "mensajeria|correo voz|vocal": 1.0,
         "deja*|deje*|dejar*|dejen* mensaje*|nombre|recado|datos|numero|telefono": 1.0,
         "graba|grabe|grabar|grabanos mensaje": 1.0,
