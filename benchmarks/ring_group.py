@@ -81,7 +81,7 @@ def moment(call: Call, kind: str) -> float:
 async def once(switchboard: Switchboard, phones: int, bridge: str) -> Figures:
     """A whole call; with one phone it is the ordinary transfer."""
     answer = Answer(after=RING, tone=cast.HUMAN)
-    scripts: list[Script] = [answer] * min(2, phones) + [NeverAnswer()] * max(0, phones - 2)
+    scripts: list[Script] = [answer, answer, *[NeverAnswer()] * (phones - 2)][:phones]
     options = {"announcement": None, "ring": "all", "bridge": bridge}
     call = await switchboard.call(scripts, options=options)
     await call.ask()
