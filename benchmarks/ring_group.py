@@ -81,7 +81,8 @@ def moment(call: Call, kind: str) -> float:
 async def once(switchboard: Switchboard, phones: int, bridge: str) -> Figures:
     """A whole call; with one phone it is the ordinary transfer."""
     answer = Answer(after=RING, tone=cast.HUMAN)
-    scripts: list[Script] = [answer, answer, *[NeverAnswer()] * (phones - 2)][:phones]
+    scripts: list[Script] = [answer] if phones == 1 else [answer, answer]
+    scripts += [NeverAnswer()] * (phones - 2)
     options = {"announcement": None, "ring": "all", "bridge": bridge}
     call = await switchboard.call(scripts, options=options)
     await call.ask()
