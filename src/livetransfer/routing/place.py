@@ -56,6 +56,10 @@ class QueuePlace:
         """What names the call."""
         return self._ticket.call
 
+    def is_in(self, store: TeamStore) -> bool:
+        """Return whether it is this store that keeps the place."""
+        return self._store is store
+
     async def update(self, members: Iterable[str], queue: str | None = None) -> None:
         """Wait for others from now on: the line has moved to another queue, or asks for less.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from livetransfer.errors import StoreUnavailableError
 from livetransfer.events import StoreChanged, TransferEvent
-from livetransfer.stores import LocalStore, StoreHealth, TeamStore
+from livetransfer.stores import LocalStore, Snapshot, StoreHealth, TeamStore
 
 __all__ = ["SharedStore"]
 
@@ -32,6 +33,7 @@ class SharedStore:
     def __init__(self, store: TeamStore, required: bool) -> None:
         self.own, self._required = store, required
         self._instead: TeamStore | None = None
+        self._beside: TeamStore | None = None
         self._opened = self._listening = False
         self._again_at = 0.0
         self._news: list[StoreHealth] = []
@@ -52,6 +54,40 @@ class SharedStore:
             for health in news:
                 tell(lambda at, h=health: StoreChanged(at, h.available, h.reason))  # type: ignore[misc]
         return self.own if self._instead is None else self._instead
+
+    async def snapshot(
+        self, store: TeamStore, team: str, members: Collection[str], queue: str
+    ) -> Snapshot:
+        """Return how a team stands, those included who were taken before its store was there.
+
+        Their calls go on with the leases that this machine's store has given.
+
+        Args:
+            store: The store that is used now.
+            team: The team.
+            members: See `TeamStore.snapshot`.
+            queue: See `TeamStore.snapshot`.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+        """
+        snapshot = await store.snapshot(team, members, queue)
+        if self._required or store is not self.own:
+            return snapshot
+        if self._beside is None:
+            self._beside = LocalStore()
+        try:
+            here = await self._beside.snapshot(team, members)
+        except StoreUnavailableError:
+            return snapshot
+        later, states = snapshot.now - here.now, dict(snapshot.states)
+        for name, state in here.states.items():
+            if alive := state.alive(here.now):
+                own = snapshot.state(name)
+                held = tuple(replace(one, until=one.until + later) for one in alive)
+                # No store gives this version: what is kept ranked by versions is looked at again.
+                states[name] = replace(own, held=(*own.held, *held), version=-2 - own.version)
+        return replace(snapshot, states=states)
 
     async def _open(self, tell: Tell) -> None:
         if not self._listening:
@@ -76,6 +112,7 @@ class SharedStore:
         self._opened = True
         if self._instead is not None:
             self._instead = None
+            self._news.clear()  # that it answers again is told once
             logger.warning("a team's store is there; it is used from now on")
             tell(lambda at: StoreChanged(at, True, "the team's own store is used from now on"))
 

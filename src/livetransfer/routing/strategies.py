@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from livetransfer.errors import ConfigurationError
@@ -208,10 +209,19 @@ class WeightedRandom(RandomOrder):
 
     def draw(self, members: Sequence[Candidate], count: int) -> Sequence[Candidate]:
         """Return the first `count` of an order of `members`, drawn by their weights."""
-        # The keys of Efraimidis and Spirakis (2006): the smallest of exponential waits is first
-        # as often as its weight says, and so are those after it.
-        wait = self._random.expovariate
-        return heapq.nsmallest(count, members, key=lambda one: wait(one.weight))
+        roll, count = self._random.random, min(count, len(members))
+        weights = [one.weight for one in members]
+        sums = list(accumulate(weights))
+        drawn: dict[int, None] = {}
+        while len(drawn) < count:
+            index = min(bisect_right(sums, roll() * sums[-1]), len(sums) - 1)
+            if index not in drawn:
+                drawn[index] = None
+                continue
+            for gone in drawn:  # whoever is drawn a second time is drawn again, among the others
+                weights[gone] = 0.0
+            sums = list(accumulate(weights))
+        return [members[index] for index in drawn]
 
 
 STRATEGIES: Mapping[str, type[Strategy]] = {

@@ -251,7 +251,7 @@ class Team(Router):
         store = await self._store.get(request.tell)
         priority = request.priority + queue.priority
         ticket = Ticket(call, queue.name, priority, request.waited + request.seniority, names)
-        snapshot = await store.snapshot(self._name, names, queue.name)
+        snapshot = await self._store.snapshot(store, self._name, names, queue.name)
         stale = 0
         limit: int | None = FEW
         while groups := ranking(lines, request, snapshot, limit):
@@ -266,7 +266,7 @@ class Team(Router):
             )
             if isinstance(taken, Stale):
                 stale += 1
-                snapshot = await store.snapshot(self._name, names, queue.name)
+                snapshot = await self._store.snapshot(store, self._name, names, queue.name)
             elif taken is not None:
                 place = self._places.pop(call, None)
                 if place is not None:
@@ -349,6 +349,9 @@ class Team(Router):
     ) -> Wait:
         place = self._places.get(ticket.call)
         seen = snapshot
+        if place is not None and not place.is_in(store):
+            await place.leave()  # the team's own store has come
+            place = None
         if place is None:
             place = await QueuePlace.join(store, self._name, ticket, self._lease_seconds)
             self._places[ticket.call] = place

@@ -11,6 +11,7 @@ import pytest
 from livetransfer import RouteRequest, StoreChanged, StoreUnavailableError
 from livetransfer.routing import Member, Offer, Queue, Team, Wait
 from livetransfer.routing import shared_store as module
+from livetransfer.status import TransferStatus
 from livetransfer.stores import LocalStore, MemoryStore, Snapshot, StoreHealth
 from livetransfer.testing import virtual_time
 
@@ -72,6 +73,11 @@ async def test_this_machines_store_until_the_teams_own_is_there(
     # Another team object of this machine shares it.
     assert isinstance(await team(Away(), store_required=False).offer(asking([], "2"), ()), Wait)
     store.there = True
+    # Her call goes on: she is not rung for another one.
+    assert isinstance(await own.offer(asking(told, "3"), ()), Wait)
+    (lease,) = offer.leases
+    assert lease is not None
+    await lease.release(TransferStatus.BRIDGED)
     assert isinstance(await own.offer(asking(told, "3"), ()), Offer)
     assert [event.available for event in told] == [False, True]
 

@@ -144,6 +144,22 @@ def test_random_is_fair_and_weighted_random_as_its_weights_say() -> None:
     assert 4800 < uneven["m2"] < 5200
 
 
+def test_who_comes_second_by_weight_is_as_likely_as_if_the_first_were_not_there() -> None:
+    members = [Candidate(f"m{i}", i, weight=weight) for i, weight in enumerate([1, 2, 5])]
+    strategy = WeightedRandom(seed=1)
+    found = Counter(strategy.draw(members, 2)[1].name for _ in range(8000))
+    # After m1, 1 of 6; after m2, 1 of 3: (2/8)/6 + (5/8)/3 of 8000.
+    assert 1850 < found["m0"] < 2150
+
+
+def test_a_weight_beside_which_the_others_are_nothing_leaves_nobody_out() -> None:
+    weights = [1e-9, 999_999.0, 1e-9, 999_999.0, 1e-9]
+    members = [Candidate(f"m{i}", i, weight=weight) for i, weight in enumerate(weights)]
+    drawn = WeightedRandom(seed=1).draw(members, len(members))
+    assert {one.name for one in drawn[:2]} == {"m1", "m3"}
+    assert len(set(drawn)) == len(members)
+
+
 @pytest.mark.parametrize("kind", [RandomOrder, WeightedRandom])
 def test_a_seed_makes_it_the_same_again(kind: type[RandomOrder]) -> None:
     members = [Candidate(f"m{i}", i) for i in range(8)]
