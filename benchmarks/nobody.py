@@ -143,7 +143,7 @@ async def answered(desk: Desk, *clips: str) -> tuple[TransferCall, Any, list[Any
         for each in map(json.loads, (CLIPS / "clips.jsonl").read_text("utf-8").splitlines())
     }
     sounds = [soundfile.read(str(CLIPS / f"{name}.ogg"), dtype="int16")[0] for name in clips]
-    words = [[word, end] for word, end, _ in known[clips[0]]["words"]]
+    words = [[[word, end] for word, end, _ in known[name]["words"]] for name in clips]
     call = await desk.call([Answer(after=0.3)], {"detects": True, "human_says": words})
     await call.ask()
     human = await call.human()

@@ -68,17 +68,21 @@ class ScriptedSTT(stt.STT[str]):
 
 
 class ClipSTT(ScriptedSTT):
-    """Hears tones in the caller's voice, and in every later one a clip whose words are known.
+    """Hears tones in the caller's voice, and in every later one clips whose words are known.
 
     Args:
         words: As in ScriptedSTT: for the first stream, which is the caller's session's.
-        said: The clip's words, each with the second of the clip at which it ends. Each is told
-            `LATE` seconds after that, as an interim transcript; all of them once it is silent.
+        said: The words of each clip, in the order in which they are played with `APART` seconds
+            between them; each word with the second of its clip at which it ends. It is told `LATE`
+            seconds after that, as an interim transcript; all of them once the clip is over.
     """
 
     LATE = 0.3
+    APART = 1.0
 
-    def __init__(self, words: Mapping[int, str], said: Sequence[tuple[str, float]]) -> None:
+    def __init__(
+        self, words: Mapping[int, str], said: Sequence[Sequence[tuple[str, float]]]
+    ) -> None:
         super().__init__(words)
         self.said = list(said)
         self._streams = 0
@@ -173,19 +177,25 @@ class _Ear(stt.RecognizeStream):
 class _ClipEar(_Ear):
     """Knows what is said from the moment that anything is."""
 
-    _began = False
+    _clip = 0
+    _quiet = float("inf")
+    """Seconds without a sound."""
 
     def _hear(self, frame: rtc.AudioFrame) -> None:
         model = self._model
         assert isinstance(model, ClipSTT)
-        if self._began or not np.any(np.abs(np.frombuffer(frame.data, dtype=np.int16)) > 300):
+        loud = np.any(np.abs(np.frombuffer(frame.data, dtype=np.int16)) > 300)
+        before = self._quiet
+        self._quiet = 0.0 if loud else before + frame.duration
+        if not loud or before < model.APART or self._clip >= len(model.said):
             return
-        self._began = True
+        said = model.said[self._clip]
+        self._clip += 1
         self._tell(stt.SpeechEventType.START_OF_SPEECH)
         so_far = ""
-        for word, at in model.said:
+        for word, at in said:
             so_far = f"{so_far} {word}".strip()
             self._tell(stt.SpeechEventType.INTERIM_TRANSCRIPT, so_far, at + model.LATE)
-        end = model.said[-1][1] + 2 * model.LATE
+        end = said[-1][1] + 2 * model.LATE
         self._tell(stt.SpeechEventType.FINAL_TRANSCRIPT, so_far, end)
         self._tell(stt.SpeechEventType.END_OF_SPEECH, delay=end)

@@ -243,7 +243,7 @@ async def serve(
     await ctx.connect()
     ear = ScriptedSTT(heard)
     if said := first.get("human_says"):
-        ear = ClipSTT(heard, [(text, at) for text, at in said])
+        ear = ClipSTT(heard, [[(text, at) for text, at in clip] for clip in said])
     session: AgentSession[None] = AgentSession(
         llm=ReportingLLM(tell, first.get("model", "")),
         stt=ear,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from livetransfer import AttemptEnded, OfferMade, Phase, PhaseChanged, WaitingInQueue, WarmTransfer
+from livetransfer.record import Records
 from livetransfer.routing import Member, Queue, Team
 from livetransfer.stores import MemoryStore
 from livetransfer.testing import Human, virtual_time
@@ -39,6 +40,7 @@ class Day:
 
     team: Team
     random: random.Random
+    records: Records | None = None
     taken: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     became: Counter[str] = field(default_factory=Counter)
     waited: list[tuple[str, float, float]] = field(default_factory=list)
@@ -59,7 +61,12 @@ class Day:
         await asyncio.sleep(at)
         async with stage(
             lambda listen: WarmTransfer(
-                self.team, department=queue, on_event=listen, ring_timeout=15, briefing_timeout=20
+                self.team,
+                department=queue,
+                on_event=listen,
+                ring_timeout=15,
+                briefing_timeout=20,
+                records=self.records,
             ),
             humans=humans,
         ) as scene:
