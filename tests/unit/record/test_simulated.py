@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from livetransfer import (
+    BriefingAgent,
     ConfigurationError,
     FallbackPolicy,
     HoldMusicPlayer,
@@ -24,7 +25,8 @@ from livetransfer.hold import Comfort
 from livetransfer.privacy import Privacy
 from livetransfer.record import JsonLinesSink, Records, published_schema, read_records
 from livetransfer.testing import HangUp, Human, Say, Wait, WaitForBridge, WaitForSpeech, simulate
-from tests.unit.transfers import rig
+from livetransfer.testing.models import ScriptedLLM, ScriptedTTS
+from tests.unit.transfers import RULES, rig
 
 ANN, BOB = "+15550100", "+15550101"
 VALIDATOR = jsonschema.Draft202012Validator(published_schema())
@@ -213,3 +215,30 @@ async def test_a_briefing_is_not_told_what_it_may_not_say() -> None:
 def test_what_is_none_is_refused(keyword: str) -> None:
     with pytest.raises(ConfigurationError, match=keyword):
         WarmTransfer(ANN, **{keyword: "yes"})  # type: ignore[arg-type]
+
+
+def characters(usage: Any) -> int:
+    """How many were spoken, of what a session or a briefing has used."""
+    return sum(
+        (one if isinstance(one, dict) else one.model_dump()).get("characters_count", 0)
+        for one in usage
+    )
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_the_callers_session_counts_what_a_briefing_uses_of_its_models(shared: bool) -> None:
+    """So what a record has is not to be added to it, unless the briefing has models of its own."""
+    own = BriefingAgent(llm=ScriptedLLM(RULES), tts=ScriptedTTS())
+    async with simulate(humans={ANN: Human.accepts(after=2)}) as call:
+        transfer = WarmTransfer(ANN, briefing=None if shared else own, records=Records())
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            before = characters(r.session.usage.model_usage)
+            await asyncio.sleep(3)
+            call.caller.hang_up()
+            await asyncio.sleep(3)
+            briefed = characters(outcome.record.briefings[0].usage)
+            assert briefed > 100
+            assert (before >= briefed) is shared
+            assert before == 0 or shared
