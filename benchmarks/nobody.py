@@ -23,7 +23,6 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -36,14 +35,14 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.real_calls import workplace
 from tests.e2e import cast, judge, tones
 from tests.e2e.backoffice import Backoffice
 from tests.e2e.behaviour import Answer, Ignore, NeverAnswer, Reject, Script
 from tests.e2e.phone import Phone
 from tests.e2e.sip_messages import Credentials
 from tests.e2e.stack import Stack, unavailable
-from tests.e2e.switchboard import PATIENCE, Reports, Switchboard, TransferCall
-from tests.e2e.worker import Worker
+from tests.e2e.switchboard import PATIENCE, Switchboard, TransferCall
 
 CLIPS = Path(__file__).resolve().parents[1] / "tests" / "unit" / "answering" / "data"
 LIMIT = 1.0
@@ -232,35 +231,24 @@ async def once(case: Case, desk: Desk) -> dict[str, float]:
 
 async def measure(repeats: int, only: str) -> dict[str, dict[str, float]]:
     """Run everything; one line for each call goes to stderr."""
-    folder = Path(tempfile.mkdtemp(prefix="nobody-"))
     found: dict[str, dict[str, float]] = {}
-    stack = Stack.start(folder)
-    try:
-        worker = Worker(stack, "tests.e2e.transfer_agent", "nobody", folder)
-        await worker.start_async()
-        try:
-            for name, case in cases().items():
-                if only not in name:
-                    continue
-                taken = []
-                for number in range(repeats):
-                    async with AsyncExitStack() as exits, Backoffice.open(stack) as office:
-                        switchboard = Switchboard(stack, office, Reports(worker), exits)
-                        team = folder / f"team-{name}-{number}"
-                        team.mkdir()
-                        taken.append(
-                            await once(case, Desk(switchboard, office, stack, exits, team))
-                        )
-                    print(name, taken[-1], file=sys.stderr, flush=True)
-                found[name] = {
-                    "new": round(statistics.median(each["new"] for each in taken), 3),
-                    "over": round(statistics.median(each["over"] for each in taken), 3),
-                    "held": sum(each["held"] for each in taken),
-                }
-        finally:
-            worker.stop()
-    finally:
-        stack.stop()
+    async with workplace("nobody") as place:
+        for name, case in cases().items():
+            if only not in name:
+                continue
+            taken = []
+            for number in range(repeats):
+                async with place.switchboard() as (switchboard, office, exits):
+                    team = place.folder / f"team-{name}-{number}"
+                    team.mkdir()
+                    desk = Desk(switchboard, office, place.stack, exits, team)
+                    taken.append(await once(case, desk))
+                print(name, taken[-1], file=sys.stderr, flush=True)
+            found[name] = {
+                "new": round(statistics.median(each["new"] for each in taken), 3),
+                "over": round(statistics.median(each["over"] for each in taken), 3),
+                "held": sum(each["held"] for each in taken),
+            }
     return found
 
 

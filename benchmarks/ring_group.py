@@ -27,21 +27,18 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.real_calls import workplace
 from tests.e2e import cast, tones
-from tests.e2e.backoffice import Backoffice
 from tests.e2e.behaviour import Answer, NeverAnswer, Script
 from tests.e2e.call import Call
-from tests.e2e.stack import Stack, unavailable
-from tests.e2e.switchboard import PATIENCE, SPOKEN, Reports, Switchboard
-from tests.e2e.worker import Worker
+from tests.e2e.stack import unavailable
+from tests.e2e.switchboard import PATIENCE, SPOKEN, Switchboard
 
 RING = 2.2
 LIMITS = {"first_word": 0.25, "first_word_second": 0.25, "stopped": 0.3}
@@ -119,28 +116,16 @@ async def once(switchboard: Switchboard, phones: int, bridge: str) -> Figures:
 
 async def measure(calls: int, sizes: Sequence[int], bridge: str) -> dict[int, list[Figures]]:
     """Make the calls, of each size in turn; one line for each goes to stderr."""
-    folder = Path(tempfile.mkdtemp(prefix="ring-group-"))
     found: dict[int, list[Figures]] = {size: [] for size in sizes}
-    stack = Stack.start(folder)
-    try:
-        # A module is compiled once, as it is where it is installed.
-        env = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
-        worker = Worker(stack, "tests.e2e.transfer_agent", "ring-group", folder, env=env)
-        await worker.start_async()
-        try:
-            for index in range(-1, calls):  # the first calls make the machine warm
-                for size in sizes:
-                    async with AsyncExitStack() as exits, Backoffice.open(stack) as office:
-                        board = Switchboard(stack, office, Reports(worker), exits)
-                        figures = await once(board, size, bridge)
-                    rounded = {name: round(value, 3) for name, value in figures.items()}
-                    print(size, rounded, file=sys.stderr, flush=True)
-                    if index >= 0:
-                        found[size].append(figures)
-        finally:
-            worker.stop()
-    finally:
-        stack.stop()
+    async with workplace("ring-group") as place:
+        for index in range(-1, calls):  # the first calls make the machine warm
+            for size in sizes:
+                async with place.switchboard() as (board, _, _):
+                    figures = await once(board, size, bridge)
+                rounded = {name: round(value, 3) for name, value in figures.items()}
+                print(size, rounded, file=sys.stderr, flush=True)
+                if index >= 0:
+                    found[size].append(figures)
     return found
 
 

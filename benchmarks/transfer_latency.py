@@ -32,18 +32,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.real_calls import compiled, workplace
 from tests.e2e import cast, scripted_llm, tones
-from tests.e2e.backoffice import Backoffice
 from tests.e2e.behaviour import Answer, NeverAnswer
 from tests.e2e.call import Call
-from tests.e2e.stack import Stack, unavailable
-from tests.e2e.switchboard import SPOKEN, Reports, Switchboard, TransferCall
-from tests.e2e.worker import Worker
+from tests.e2e.stack import unavailable
+from tests.e2e.switchboard import SPOKEN, Switchboard, TransferCall
 
 NEVER = 8.0
 VOICE = f"benchmark-{os.getpid()}"
@@ -182,11 +180,6 @@ def import_seconds(repeats: int) -> float:
     return statistics.median(took[1:])
 
 
-def compiled(folder: str) -> dict[str, str]:
-    """The environment in which Python compiles a module once, as it does where it is installed."""
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
-
-
 def measurements() -> dict[str, Measurement]:
     """What is measured, by name."""
     warm = "warm"
@@ -225,27 +218,17 @@ def median(values: list[float | None]) -> float | None:
 
 async def measure(repeats: int, only: str) -> dict[str, dict[str, float | None]]:
     """Run everything; one line for each repeat goes to stderr."""
-    folder = Path(tempfile.mkdtemp(prefix="transfer-latency-"))
     found: dict[str, dict[str, float | None]] = {}
-    stack = Stack.start(folder)
-    try:
-        env = compiled(str(folder / "compiled"))
-        worker = Worker(stack, "benchmarks.task_agent", "latency", folder, env=env)
-        await worker.start_async()
-        try:
-            for name, once in measurements().items():
-                if only not in name:
-                    continue
-                taken = []
-                for _ in range(repeats):
-                    async with AsyncExitStack() as exits, Backoffice.open(stack) as office:
-                        taken.append(await once(Switchboard(stack, office, Reports(worker), exits)))
-                    print(name, taken[-1], file=sys.stderr, flush=True)
-                found[name] = {key: median([each.get(key) for each in taken]) for key in taken[0]}
-        finally:
-            worker.stop()
-    finally:
-        stack.stop()
+    async with workplace("latency", "benchmarks.task_agent") as place:
+        for name, once in measurements().items():
+            if only not in name:
+                continue
+            taken = []
+            for _ in range(repeats):
+                async with place.switchboard() as (switchboard, _, _):
+                    taken.append(await once(switchboard))
+                print(name, taken[-1], file=sys.stderr, flush=True)
+            found[name] = {key: median([each.get(key) for each in taken]) for key in taken[0]}
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,8 @@ from rich.table import Table
 
 from livetransfer.callback_request import CallbackStatus
 
-from .callbacks_run import KEYS, run
+from .callback_store import Database, opened
+from .callbacks_run import run
 
 if TYPE_CHECKING:
     from livetransfer.callbacks import Promise, SqlCallbackStore
@@ -39,16 +39,6 @@ callbacks = typer.Typer(
 )
 callbacks.command("run")(run)
 
-_Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        help="The database, as SQLAlchemy writes it: sqlite+aiosqlite:///file, "
-        "postgresql+asyncpg://user@host/name. Default: the file in the state folder.",
-        envvar="LIVETRANSFER_CALLBACKS",
-        show_envvar=True,
-    ),
-]
 _Key = Annotated[str, typer.Argument(help="What names the call, or how it begins.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Numbers = Annotated[bool, typer.Option("--numbers", help="Show whole numbers, not the last four.")]
@@ -57,7 +47,7 @@ _Numbers = Annotated[bool, typer.Option("--numbers", help="Show whole numbers, n
 @callbacks.command("list")
 def list_callbacks(
     *,
-    database: _Database = None,
+    database: Database = None,
     status: Annotated[
         list[CallbackStatus] | None, typer.Option(help="Only these; may be given again.")
     ] = None,
@@ -80,7 +70,7 @@ def list_callbacks(
 
 @callbacks.command()
 def show(
-    key: _Key, *, database: _Database = None, numbers: _Numbers = False, as_json: _Json = False
+    key: _Key, *, database: Database = None, numbers: _Numbers = False, as_json: _Json = False
 ) -> None:
     """Show one promised call, and what has happened with it."""
 
@@ -94,7 +84,7 @@ def show(
 def cancel(
     key: _Key,
     *,
-    database: _Database = None,
+    database: Database = None,
     reason: Annotated[str, typer.Option(help="Why, for people; no number.")] = "",
     as_json: _Json = False,
 ) -> None:
@@ -114,7 +104,7 @@ def cancel(
 def retry(
     key: _Key,
     *,
-    database: _Database = None,
+    database: Database = None,
     minutes: Annotated[
         float, typer.Option(help="From now on, within so many minutes.", min=1, max=40_000)
     ] = 60,
@@ -235,16 +225,11 @@ def _console() -> Console:
 
 def _run(act: Callable[[SqlCallbackStore], Awaitable[None]], database: str | None) -> None:
     # Imported here, because it takes a second and `livetransfer --help` should not.
-    from livetransfer.callbacks import SqlCallbackStore
     from livetransfer.errors import TransferError
 
     async def acted() -> None:
-        keys = [key.strip() for key in os.environ.get(KEYS, "").split(",") if key.strip()]
-        store = SqlCallbackStore(database, keys=keys or None)
-        try:
+        async with opened(database) as store:
             await act(store)
-        finally:
-            await store.aclose()
 
     try:
         asyncio.run(acted())

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import signal
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,27 +15,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from .callback_store import Database, opened
+
 if TYPE_CHECKING:
     from livetransfer.callbacks import CallbackEvent
 
-__all__ = ["KEYS", "run"]
-
-KEYS = "LIVETRANSFER_CALLBACK_KEYS"
-"""The environment variable with the keys that the store was given, split by commas."""
+__all__ = ["run"]
 
 
 def run(
     *,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            help="The database, as SQLAlchemy writes it: sqlite+aiosqlite:///file, "
-            "postgresql+asyncpg://user@host/name. Default: the file in the state folder.",
-            envvar="LIVETRANSFER_CALLBACKS",
-            show_envvar=True,
-        ),
-    ] = None,
+    database: Database = None,
     agent_name: Annotated[
         str,
         typer.Option("--agent-name", help="What the worker is called. Default: it has no name."),
@@ -64,16 +53,13 @@ def run(
     the worker's job does that, with `make_callback`.
     """
     # Imported here, because it takes a second and `livetransfer --help` should not.
-    from livetransfer.callbacks import CallbackRunner, LiveKitDispatcher, SqlCallbackStore
+    from livetransfer.callbacks import CallbackRunner, LiveKitDispatcher
     from livetransfer.errors import TransferError
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
 
     async def acted() -> None:
-        keys = [key.strip() for key in os.environ.get(KEYS, "").split(",") if key.strip()]
-        kept = SqlCallbackStore(database, keys=keys or None)
-        try:
-            rooms = LiveKitDispatcher(agent_name)
+        async with opened(database) as kept, aclosing(LiveKitDispatcher(agent_name)) as rooms:
             runner = CallbackRunner(
                 kept,
                 rooms,
@@ -87,12 +73,7 @@ def run(
             await kept.find(limit=1)
             if not as_json:
                 Console(highlight=False).print(f"{escape(runner.name)} looks every {every:g} s")
-            try:
-                await _until_told(runner.run())
-            finally:
-                await rooms.aclose()
-        finally:
-            await kept.aclose()
+            await _until_told(runner.run())
 
     try:
         asyncio.run(acted())
