@@ -3,10 +3,11 @@
     apt-get install espeak-ng flite libttspico-utils
     python benchmarks/answering.py [--corpus FOLDER] [--per-class 48]
 
-The corpus (tools/make_answer_corpus.py) has at least 40 calls of each of the seven classes in each
-of four languages, spoken by free voices, over 8 kHz mu-law with noise and lost packets; and calls
-in which one thing follows another. Half of each are *held out*: their wording was not used when the
-phrases and limits of the detector were tuned. The last line is about the held-out half.
+The corpus (tools/make_answer_corpus.py) has calls of each of the seven classes in each of four
+languages, spoken by free voices, over 8 kHz mu-law with noise and lost packets; and calls in which
+one thing follows another. 48 of each class and language are *held out*: their wording was not used
+when the phrases and limits of the detector were tuned; 24 more were. The last line is about those
+that were held out.
 
 - Transcripts come from the corpus: each word 0.3 s after its end, one in ten wrong (another word, a
   misspelt one, or none). A row without transcripts is printed apart.
@@ -234,7 +235,7 @@ def print_matrix(outcomes: Sequence[Outcome]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=Path, help="made before; made anew without")
-    parser.add_argument("--per-class", type=int, default=48)
+    parser.add_argument("--per-class", type=int, default=48, help="held out, of each")
     parser.add_argument("--split", default="dev,held")
     parser.add_argument("--show", action="store_true", help="list what went wrong, in dev only")
     args = parser.parse_args()

@@ -23,7 +23,12 @@ def main() -> None:
     """Make it, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--per-class", type=int, default=48, help="of each class and language")
+    parser.add_argument(
+        "--per-class",
+        type=int,
+        default=48,
+        help="held out, of each class and language; half as many more are for tuning",
+    )
     parser.add_argument("--languages", default=",".join(LANGUAGES))
     args = parser.parse_args()
     if missing := voices.missing():

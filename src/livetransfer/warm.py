@@ -16,6 +16,7 @@ from ._flow.transfer import Transfer
 from ._flow.warm_protocol import WarmOptions, WarmProtocol, WhileRinging
 from .answering import AnswerDetector, AnswerPolicy, ToneAndPhraseDetector
 from .answering.policy import WhenAnswered, check_answer_policy
+from .answering.port import check_answer_detector
 from .briefing import BriefingAgent, Verdict
 from .errors import ConfigurationError
 from .outcome import TransferOutcome
@@ -42,7 +43,8 @@ class WarmTransfer(Transfer):
         briefing: A BriefingAgent, of which each attempt gets a fresh one, or a factory of them.
         answer_detector: Finds out whether a person, a mailbox, a screener, a menu or an
             announcement has answered, while the briefing already speaks; None: only the
-            briefing's model does.
+            briefing's model does. One that is given is also waited for where somebody is not
+            briefed (a member with ``method="cold"``): see `ColdTransfer`.
         when_answered: What follows each: an AnswerPolicy, or a function of a verdict.
         introduction: A sentence that both hear at the bridge; it needs a TTS.
         department: What a Router is asked for.
@@ -79,10 +81,10 @@ class WarmTransfer(Transfer):
         self._introduction = check_text("introduction", introduction)
         self._briefing_timeout = check_seconds("briefing_timeout", briefing_timeout, 1, 3600)
         self._briefing = _factory(briefing)
-        if answer_detector is not None and not isinstance(answer_detector, AnswerDetector):
-            remedy = "give an AnswerDetector, such as ToneAndPhraseDetector(), or None"
-            raise ConfigurationError("answer_detector", answer_detector, remedy)
+        check_answer_detector(answer_detector)
         self._answers = AnswerOptions(answer_detector, check_answer_policy(when_answered))
+        # The default one delays nobody.
+        self._unbriefed = None if answer_detector is DETECTOR else answer_detector
         self._while_ringing: WhileRinging = check_choice(
             "while_ringing", while_ringing, WhileRinging
         )
@@ -93,6 +95,7 @@ class WarmTransfer(Transfer):
             play_dialtone=False,
             privacy=self._privacy,
             talking=self._while_ringing == "conversation",
+            detector=self._unbriefed,
         )
 
     async def brief(self, agent: BriefingAgent) -> Verdict:
@@ -133,6 +136,7 @@ class WarmTransfer(Transfer):
                     while_ringing=self._while_ringing,
                     privacy=self._privacy,
                     answers=self._answers,
+                    unbriefed=self._unbriefed,
                     exit_key=self._exit_key,
                     summary=self._summary,
                 ),

@@ -69,10 +69,15 @@ def out_of_service(times: int) -> tuple[Any, float]:
 
 
 async def detecting(
-    switchboard: Switchboard, *, detects: bool = True, voices: bool = False, **options: Any
+    switchboard: Switchboard,
+    *,
+    kind: str = "warm",
+    detects: bool = True,
+    voices: bool = False,
+    **options: Any,
 ) -> tuple[TransferCall, Call]:
     options = {"ring_timeout": 20, **options}
-    step = {"kind": "warm", "detects": detects, "voices": voices, "options": options}
+    step = {"kind": kind, "detects": detects, "voices": voices, "options": options}
     call = await switchboard.call([Answer(after=0.3)], transfers=[step])
     await call.ask()
     human = await call.human()
@@ -166,3 +171,26 @@ async def test_a_recording_that_never_pauses_is_over_soon_after_its_words(
     assert outcome.at - begun - words_over < (2.0 if detects else 3.0)
     talking.cancel()
     await call.caller.hears(cast.SORRY, PATIENCE)
+
+
+async def test_nobody_is_joined_with_a_mailbox_without_a_briefing_either(
+    switchboard: Switchboard,
+) -> None:
+    call, human = await detecting(switchboard, kind="cold", method="dial")
+    sorry = asyncio.ensure_future(call.caller.hears(cast.SORRY, PATIENCE))
+    talking = asyncio.ensure_future(human.say(clip("en-dev-voicemail-022")))
+    outcome = await call.outcome()
+    assert outcome["status"] == "voicemail"
+    await sorry
+    talking.cancel()
+
+
+async def test_a_person_who_is_not_briefed_is_joined_soon_after_the_first_words(
+    switchboard: Switchboard,
+) -> None:
+    call, human = await detecting(switchboard, kind="cold", method="dial")
+    said = await human.say(clip("en-dev-person-002")[: round(1.6 * RATE)])
+    joined = await call.told("outcome")
+    assert joined.fields["status"] == "bridged"
+    assert joined.at - said < 1.5
+    await call.joined(human)

@@ -48,6 +48,7 @@ from livetransfer import (
     WarmTransfer,
     prewarm,
 )
+from livetransfer.answering import ToneAndPhraseDetector
 from livetransfer.instead import Message
 from livetransfer.record import Records
 from livetransfer.routing import Hours, Member, Queue, Team
@@ -146,6 +147,8 @@ def prepare(step: dict[str, Any], tell: Tell, store: Any) -> WarmTransfer | Cold
             TakeMessage(lambda message: tell_message(tell, message), audio=True)
         )
     if step["kind"] == "cold":
+        if step.get("detects"):
+            options["answer_detector"] = ToneAndPhraseDetector()
         return ColdTransfer(to, **options)
     if not step.get("detects"):
         # These phones speak in single tones, as machines do.

@@ -83,11 +83,13 @@ async def _no_limit() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def rig(call: Simulation, transfer: Transfer, rules: Any = RULES) -> AsyncIterator[Rig]:
+async def rig(
+    call: Simulation, transfer: Transfer, rules: Any = RULES, **models: Any
+) -> AsyncIterator[Rig]:
     """Start a session on `call` whose tool runs `transfer`."""
     llm = ScriptedLLM(rules)
     tts = ScriptedTTS()
-    session: AgentSession[Any] = AgentSession(llm=llm, tts=tts)
+    session: AgentSession[Any] = AgentSession(llm=llm, tts=tts, **models)
     agent = TransferringAgent(transfer)
     call.attach(session)
     await session.start(agent)

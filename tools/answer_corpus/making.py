@@ -47,14 +47,23 @@ def make_one(job: tuple[str, str, str, int], folder: Path) -> clips.Clip:
 
 
 def make(folder: Path, per_class: int, languages: tuple[str, ...]) -> list[clips.Clip]:
-    """Make the corpus and return its clips."""
+    """Make the corpus and return its clips.
+
+    Args:
+        folder: Where it is written.
+        per_class: How many calls are held out, of each class and language; for tuning there are
+            half as many.
+        languages: Some of `LANGUAGES`.
+    """
     (folder / "said").mkdir(parents=True, exist_ok=True)
     jobs = [
         (kind, language, split, index)
         for language in languages
         for split in SPLITS
         for kind in (*CLASSES, "flow")
-        for index in range(FLOWS if kind == "flow" else per_class // 2)
+        for index in range(
+            FLOWS if kind == "flow" else per_class if split == "held" else per_class // 2
+        )
     ]
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda job: make_one(job, folder), jobs))

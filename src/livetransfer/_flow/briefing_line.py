@@ -180,10 +180,13 @@ def session_options(caller: CallerSession) -> dict[str, Any]:
     endpointing["min_delay"] = min(endpointing.get("min_delay", TURN_ENDS), TURN_ENDS)
     turns: dict[str, Any] = {
         "endpointing": endpointing,
-        # Noise at the human's end has no words: it does not silence the first ones.
+        # Noise at the human's end has no words: it does not silence the first ones. Nor does it
+        # hold them back: where an interruption may be taken back, livekit-agents begins to say
+        # nothing while any voice is heard, and babble never ends. Who is interrupted by words that
+        # were none says the first ones once more: see `briefing/repeating.py`.
         "interruption": {
             "min_words": 1 if found["stt"] is not None else 0,
-            "resume_false_interruption": True,
+            "resume_false_interruption": found["stt"] is None,
             "false_interruption_timeout": FALSE_ALARM,
         },
     }

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from functools import partial
 
+from livetransfer.answering import AnswerDetector
 from livetransfer.control import BridgeMode
 from livetransfer.destination import Destination, Method
 from livetransfer.errors import CallControlError, ConfigurationError, ReferFailed
@@ -13,6 +14,7 @@ from livetransfer.phases import Phase
 from livetransfer.privacy import Privacy
 from livetransfer.status import TransferStatus
 
+from .answer_check import check_answer
 from .attempt import LiveAttempt
 from .endings import AttemptOver
 from .leg import HumanLeg
@@ -82,11 +84,20 @@ class ColdProtocol:
         play_dialtone: Whether a dial tone is played while a REFER is under way.
         privacy: What a PBX may be told of the caller.
         talking: Whether the AI has gone on talking with a caller who is not on hold.
+        detector: Finds out what has answered, before it is joined with the caller; None: whoever
+            answers is joined at once.
     """
 
     def __init__(
-        self, ways: Ways, *, play_dialtone: bool, privacy: Privacy, talking: bool = False
+        self,
+        ways: Ways,
+        *,
+        play_dialtone: bool,
+        privacy: Privacy,
+        talking: bool = False,
+        detector: AnswerDetector | None = None,
     ) -> None:
+        self._detector = detector
         self._ways, self._play_dialtone, self._talking = ways, play_dialtone, talking
         self._screen_pop = ScreenPop(privacy)
 
@@ -127,6 +138,7 @@ class ColdProtocol:
     async def _dial(self, attempt: LiveAttempt, human: HumanLeg) -> None:
         await self._screen_pop.ready(attempt, human.destination, human)
         await dial(attempt, human)
+        await check_answer(attempt, human, self._detector)
 
     def _plan(self, attempt: LiveAttempt) -> tuple[str, ...]:
         if len(attempt.offer.destinations) > 1:

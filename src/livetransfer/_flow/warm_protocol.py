@@ -14,6 +14,7 @@ from livekit.agents.llm import ChatContext
 
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
+from livetransfer.answering import AnswerDetector
 from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
 from livetransfer.briefing.summary import transcript
 from livetransfer.control import BridgeMode
@@ -24,6 +25,7 @@ from livetransfer.privacy import Privacy
 from livetransfer.privacy.conversation import filtered
 from livetransfer.status import TransferStatus
 
+from .answer_check import check_answer
 from .answer_watch import AnswerOptions, AnswerWatch
 from .attempt import LiveAttempt
 from .briefing_line import BriefingLine
@@ -77,6 +79,7 @@ class WarmOptions:
         while_ringing: Whether the caller is on hold, or talks with the AI.
         privacy: What a briefing is not told of.
         answers: How it is found out what has answered, and what follows.
+        unbriefed: Finds it out before somebody is joined who is not briefed; None: at once.
         exit_key: The caller's key, which no code may be.
         summary: What the human is told about the caller, where it was written before this call.
     """
@@ -89,6 +92,7 @@ class WarmOptions:
     while_ringing: WhileRinging
     privacy: Privacy
     answers: AnswerOptions
+    unbriefed: AnswerDetector | None
     exit_key: str | None
     summary: str | None = None
 
@@ -148,6 +152,7 @@ class WarmProtocol:
             if not attempt.call.on_hold or self._held is not None:
                 self._hold_the_caller(attempt)
                 attempt.has_come_to(human, Phase.RINGING)  # and so from holding to the bridge
+            await check_answer(attempt, human, self._options.unbriefed)
             return
         ahead = self._ahead.pop(human, None)
         line, ready = self._line(attempt, human) if ahead is None else ahead

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from livekit import rtc
 
 from livetransfer.answer_class import MACHINES, AnswerClass
+from livetransfer.errors import ConfigurationError
 
 __all__ = [
     "MACHINES",
@@ -17,6 +18,7 @@ __all__ = [
     "AnswerVerdict",
     "Evidence",
     "OnChange",
+    "check_answer_detector",
 ]
 
 
@@ -133,3 +135,14 @@ class AnswerDetector(Protocol):
         Args:
             on_change: Told of each new verdict. What it raises is logged, and changes nothing.
         """
+
+
+def check_answer_detector(detector: AnswerDetector | None) -> None:
+    """Say whether `detector` can be used.
+
+    Raises:
+        ConfigurationError: It is neither None nor an AnswerDetector.
+    """
+    if detector is not None and not isinstance(detector, AnswerDetector):
+        remedy = "give an AnswerDetector, such as ToneAndPhraseDetector(), or None"
+        raise ConfigurationError("answer_detector", detector, remedy)

@@ -50,7 +50,8 @@ class Repeating:
         self._task.cancel()
 
     def _on_words(self, event: Any) -> None:
-        if event.transcript.strip():
+        # Words that are taken back, as those of a noise, were none.
+        if event.is_final and event.transcript.strip():
             self._heard.set()
 
     def _on_state(self, event: Any) -> None:

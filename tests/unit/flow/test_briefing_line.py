@@ -103,6 +103,62 @@ async def test_a_briefing_that_listens_does_not_hold_the_caller_back() -> None:
             assert call.now - left < 0.5
 
 
+class NoisySTT(DeafSTT):
+    """Hears, when it is told to, a voice that has no words and never ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise = asyncio.Event()
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        return _Noise(stt=self, conn_options=conn_options)
+
+
+class _Noise(stt.RecognizeStream):
+    async def _run(self) -> None:
+        assert isinstance(self._stt, NoisySTT)
+        await self._stt.noise.wait()
+        self._event_ch.send_nowait(stt.SpeechEvent(type=stt.SpeechEventType.START_OF_SPEECH))
+        async for _ in self._input_ch:
+            pass
+
+
+class SaysInNoise(BriefingAgent):
+    """Says what has to be synthesised first, while a noise begins."""
+
+    def __init__(self, noise: asyncio.Event) -> None:
+        super().__init__()
+        self._noise = noise
+
+    async def on_enter(self) -> None:
+        await self.answered()
+        self.session.say("There is somebody for you.")
+        self._noise.set()
+
+
+async def test_noise_that_begins_before_the_first_words_does_not_hold_them_back() -> None:
+    hearing = NoisySTT()
+    by_stt: TurnHandlingOptions = {"turn_detection": "stt"}
+    async with simulate(humans={ANN: Human.silent(after=1)}) as call:
+        transfer = WarmTransfer(
+            ANN, briefing=lambda: SaysInNoise(hearing.noise), answer_detector=None
+        )
+        async with rig(call, transfer.run, stt=hearing, vad=None, turn_handling=by_stt) as r:
+            r.ask()
+            while not call.human(ANN).on_the_line:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(8)
+            said = [heard.text for heard in call.human(ANN).heard("briefing")]
+            assert said == ["There is somebody for you."]
+            call.human(ANN).hang_up()
+            await r.outcome()
+
+
 def _options(turns: TurnHandlingOptions) -> dict[str, Any]:
     session: AgentSession[None] = AgentSession(stt=DeafSTT(), vad=None, turn_handling=turns)
     return session_options(CallerSession(session))
@@ -117,6 +173,12 @@ async def test_the_briefing_takes_turns_as_the_caller_session_does() -> None:
 
 async def test_turns_that_the_caller_code_commits_are_not_taken_over() -> None:
     assert "turn_detection" not in _options({"turn_detection": "manual"})["turn_handling"]
+
+
+async def test_words_interrupt_a_briefing_and_noise_does_not() -> None:
+    interruption = _options({"turn_detection": "stt"})["turn_handling"]["interruption"]
+    assert interruption["min_words"] == 1
+    assert not interruption["resume_false_interruption"]
 
 
 async def test_the_agent_of_the_moment_decides() -> None:
