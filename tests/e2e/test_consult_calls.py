@@ -41,7 +41,7 @@ async def no_consult_room(call: TransferCall, office: Backoffice) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("after", ["end", "leave"])
+@pytest.mark.parametrize("after", ["end", pytest.param("leave", marks=pytest.mark.slow)])
 async def test_accepted_and_relayed_to_the_end(
     switchboard: Switchboard, office: Backoffice, after: str
 ) -> None:
@@ -102,6 +102,7 @@ async def test_declined(switchboard: Switchboard, office: Backoffice) -> None:
     await farewell
     await sorry
     assert (await call.outcome())["status"] == "declined"
+    await human.wait("ended", 10)
     assert human.ended_by == "them"
     judge.nothing_of_the_briefing(call.caller, human)
     await call.caller.stops_hearing(cast.SORRY)

@@ -11,7 +11,9 @@ from .behaviour import Answer
 from .switchboard import PATIENCE, Switchboard
 
 
-@pytest.mark.parametrize("model", ["transfers and ends", "ends and transfers"])
+@pytest.mark.parametrize(
+    "model", ["transfers and ends", pytest.param("ends and transfers", marks=pytest.mark.slow)]
+)
 async def test_end_call_in_the_same_turn_does_not_end_the_bridged_call(
     switchboard: Switchboard, model: str
 ) -> None:
@@ -28,7 +30,7 @@ async def test_end_call_in_the_same_turn_does_not_end_the_bridged_call(
     assert (await call.told("end")).fields["by"] == "human"
 
 
-@pytest.mark.parametrize("after", ["end", "return"])
+@pytest.mark.parametrize("after", ["end", pytest.param("return", marks=pytest.mark.slow)])
 async def test_a_room_that_is_deleted_while_two_talk_is_told(
     switchboard: Switchboard, after: str
 ) -> None:

@@ -40,7 +40,13 @@ def plan(model: str) -> list[dict[str, object]]:
     return [{"kind": "tools", "options": {}, "model": model}]
 
 
-@pytest.mark.parametrize("model", ["has tools", "has tools, twice", "has tools, and ends"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param("has tools", marks=SLOW), "has tools, twice", "has tools, and ends"],
+)
 async def test_a_caller_is_handed_over_once(tools: Switchboard, model: str) -> None:
     call = await tools.call([Answer(after=0.5)], transfers=plan(model))
     await call.ask()
@@ -58,7 +64,14 @@ async def test_a_caller_is_handed_over_once(tools: Switchboard, model: str) -> N
     await call.caller.wait("ended", PATIENCE)
 
 
-@pytest.mark.parametrize("model", ["has tools", "has tools, twice", "has tools, and ends"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("has tools", marks=SLOW),
+        pytest.param("has tools, twice", marks=SLOW),
+        "has tools, and ends",
+    ],
+)
 async def test_a_failed_transfer_is_not_told_as_done(tools: Switchboard, model: str) -> None:
     call = await tools.call([Reject(486, after=0.5)], transfers=plan(model))
     await call.ask()
