@@ -31,8 +31,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.real_calls import workplace
@@ -43,8 +41,8 @@ from tests.e2e.phone import Phone
 from tests.e2e.sip_messages import Credentials
 from tests.e2e.stack import Stack, unavailable
 from tests.e2e.switchboard import PATIENCE, Switchboard, TransferCall
+from tests.e2e.test_answering import clip, ringback, words_of
 
-CLIPS = Path(__file__).resolve().parents[1] / "tests" / "unit" / "answering" / "data"
 LIMIT = 1.0
 """Seconds that a caller may wait for something new, at the median."""
 RING = 2.0
@@ -137,22 +135,17 @@ async def all_declined(desk: Desk) -> tuple[TransferCall, float, int]:
 
 async def answered(desk: Desk, *clips: str) -> tuple[TransferCall, Any, list[Any]]:
     """A phone that is answered, and what is said there."""
-    known = {
-        each["name"]: each
-        for each in map(json.loads, (CLIPS / "clips.jsonl").read_text("utf-8").splitlines())
-    }
-    sounds = [soundfile.read(str(CLIPS / f"{name}.ogg"), dtype="int16")[0] for name in clips]
-    words = [[[word, end] for word, end, _ in known[name]["words"]] for name in clips]
+    words = [words_of(name) for name in clips]
     call = await desk.call([Answer(after=0.3)], {"detects": True, "human_says": words})
     await call.ask()
     human = await call.human()
     await human.wait("answered", PATIENCE)
-    return call, human, sounds
+    return call, human, [clip(name) for name in clips]
 
 
-async def machine(desk: Desk, clip: str, kind: str) -> tuple[TransferCall, float, int]:
+async def machine(desk: Desk, name: str, kind: str) -> tuple[TransferCall, float, int]:
     """A machine has answered, and is found out."""
-    call, human, (sound,) = await answered(desk, clip)
+    call, human, (sound,) = await answered(desk, name)
     desk.exits.push_async_callback(cancelled, asyncio.ensure_future(human.say(sound)))
     return call, (await call.told("classified", answered_by=kind)).at, cast.SORRY
 
@@ -173,8 +166,6 @@ async def screened(desk: Desk) -> tuple[TransferCall, float, int]:
 
 async def answered_early(desk: Desk) -> tuple[TransferCall, float, int]:
     """The provider answers and rings on; then a person who says nothing presses the key."""
-    from tests.e2e.test_answering import ringback
-
     call = await desk.call([Answer(after=0.3)], {"detects": True, "options": {"ring_timeout": 20}})
     await call.ask()
     human = await call.human()
@@ -204,11 +195,11 @@ def cases() -> dict[str, Case]:
     return {
         **{f"{code} {name}": partial(refused, code=code) for code, name in codes.items()},
         "no answer": no_answer,
-        "voicemail": partial(machine, clip="en-dev-voicemail-022", kind="voicemail"),
+        "voicemail": partial(machine, name="en-dev-voicemail-022", kind="voicemail"),
         "screener, then a person": screened,
         "answered early, then a person": answered_early,
-        "not in service": partial(machine, clip="en-dev-announcement-007", kind="announcement"),
-        "menu": partial(machine, clip="en-dev-ivr-015", kind="ivr"),
+        "not in service": partial(machine, name="en-dev-announcement-007", kind="announcement"),
+        "menu": partial(machine, name="en-dev-ivr-015", kind="ivr"),
         "trunk down": nothing_there,
         "wrong credentials": wrong_password,
         "out of hours": out_of_hours,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import soundfile
 
 from livetransfer import BriefingAgent
 
-from . import cast, tones
+from . import cast, judge, tones
 from .behaviour import Answer
 from .call import Call
 from .switchboard import PATIENCE, Switchboard, TransferCall
@@ -27,6 +29,12 @@ def clip(name: str) -> Any:
     samples, rate = soundfile.read(str(CLIPS / f"{name}.ogg"), dtype="int16")
     assert rate == RATE
     return samples
+
+
+def words_of(name: str) -> list[tuple[str, float]]:
+    """Return what is said in a clip, each word with the second at which it ends."""
+    known = map(json.loads, (CLIPS / "clips.jsonl").read_text("utf-8").splitlines())
+    return [(word, end) for each in known if each["name"] == name for word, end, _ in each["words"]]
 
 
 def ringback(seconds: float) -> Any:
@@ -74,10 +82,13 @@ async def detecting(
     kind: str = "warm",
     detects: bool = True,
     voices: bool = False,
+    clips: Sequence[str] = (),
     **options: Any,
 ) -> tuple[TransferCall, Call]:
     options = {"ring_timeout": 20, **options}
     step = {"kind": kind, "detects": detects, "voices": voices, "options": options}
+    if clips:
+        step["human_says"] = [words_of(name) for name in clips]
     call = await switchboard.call([Answer(after=0.3)], transfers=[step])
     await call.ask()
     human = await call.human()
@@ -136,6 +147,25 @@ async def test_a_person_is_briefed_at_once_and_is_told_to_be_one(switchboard: Sw
     await human.press("1")
     await call.joined(human)
     assert (await call.outcome())["status"] == "bridged"
+
+
+async def test_a_person_after_a_screener_hears_the_whole_greeting(switchboard: Switchboard) -> None:
+    """His name is no interruption of it, and is not answered by something else."""
+    clips = ("en-dev-screening-002", "en-dev-person-002")
+    call, human = await detecting(switchboard, clips=clips)
+    await human.say(clip(clips[0]))
+    await call.told("classified", answered_by="screening")
+    await human.hears(cast.GREETING, PATIENCE)  # who calls, and why
+    over = await human.stops_hearing(cast.GREETING, PATIENCE)
+    await human.say(clip(clips[1]))
+    await call.told("classified", answered_by="person")
+    first = await human.hears(cast.BRIEFING, PATIENCE)
+    end = await human.stops_hearing(cast.BRIEFING, PATIENCE)
+    said = BriefingAgent().greeting("The caller asks about an invoice.")
+    assert end - first > 0.8 * 0.02 * len(said)
+    assert judge.heard(human, [cast.GREETING], over + 0.1) == 0
+    await human.press("1")
+    await call.joined(human)
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.6])

@@ -53,8 +53,14 @@ TICK = 0.25
 LATE = 0.5
 """Seconds that frames may come late before time without them counts as silence."""
 
+TURN_OVER = 0.9
+"""Seconds of silence after which the far end's turn is over; a session's own limit is below it."""
+
 TURN_WITHIN = 10.0
 """Seconds that a screener may go on speaking before it is told who calls all the same."""
+
+HELLO_WITHIN = 3.0
+"""Seconds that a person may go on speaking before the briefing begins afresh all the same."""
 
 VOICE = "a voice"
 """What stands for words where nothing writes them down."""
@@ -230,6 +236,7 @@ class AnswerWatch:
             return
         if isinstance(action, (Brief, Navigate)):
             if isinstance(action, Navigate) or action.afresh:
+                await self._turn(HELLO_WITHIN)
                 await agent.go_on()
             if isinstance(action, Navigate):
                 await asyncio.sleep(action.at_most)
@@ -242,7 +249,7 @@ class AnswerWatch:
             await agent.say_aside(action.say)
             at_most = 0.0
         elif isinstance(action, Introduce):
-            await self._turn()
+            await self._turn(TURN_WITHIN)
             await agent.say_aside(action.say)
             at_most = action.at_most
         elif isinstance(action, SendKeys):
@@ -258,13 +265,18 @@ class AnswerWatch:
         await asyncio.sleep(at_most)
         self._ends(timed_out(action))
 
-    async def _turn(self) -> None:
-        """Wait until the screener has said what it says: it does not listen meanwhile."""
-        await asyncio.wait({self._start(self._silence())}, timeout=TURN_WITHIN)
+    async def _turn(self, within: float) -> None:
+        """Wait until the far end has said what it says: it does not listen meanwhile.
+
+        What it says then is not answered any more, and does not interrupt what follows.
+        """
+        await asyncio.wait({self._start(self._silence())}, timeout=within)
 
     async def _silence(self) -> None:
-        while self._speaking:  # noqa: ASYNC110 - what is heard is told by two callbacks
+        quiet = 0.0
+        while quiet < TURN_OVER:
             await asyncio.sleep(TICK / 2)
+            quiet = 0.0 if self._speaking else quiet + TICK / 2
 
     async def _beep(self, within: float) -> None:
         """Wait for the mailbox's beep, or for a greeting that is long over."""
