@@ -48,7 +48,9 @@ def engine_of(database: str | AsyncEngine) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _durable)
         return engine
     except ImportError as error:
-        driver = f"the driver {error.name} is missing: {EXTRA}"
+        ours = {"asyncpg": "postgres", "aiosqlite": "callbacks"}.get(error.name or "")
+        mends = REMEDY if ours is None else f"pip install 'livetransfer[{ours}]'"
+        driver = f"the driver {error.name} is missing: {mends}"
         raise ConfigurationError("database", "…", driver) from error
     except (SQLAlchemyError, ValueError) as error:
         raise ConfigurationError("database", "…", f"it is no address of one: {REMEDY}") from error

@@ -13,7 +13,11 @@ from .switchboard import Switchboard
 CALLER = "+15550001"
 
 
-@pytest.mark.parametrize("takes_it", [True, False], ids=["the trunk takes it", "403"])
+@pytest.mark.parametrize(
+    "takes_it",
+    [pytest.param(True, marks=pytest.mark.slow), False],  # the first dial of 403 is this one
+    ids=["the trunk takes it", "403"],
+)
 async def test_the_callers_own_number_or_once_more_the_trunks(
     switchboard: Switchboard, takes_it: bool
 ) -> None:

@@ -185,6 +185,7 @@ queues:
 """
 
 
+@pytest.mark.slow  # what it says of a team is tested without servers, too
 async def test_a_team_beside_all_that_is_well(
     stack: Stack, office: Backoffice, desk: Phone, tmp_path: Path
 ) -> None:
@@ -204,16 +205,17 @@ async def test_a_team_beside_all_that_is_well(
     assert not desk.invites
 
 
-async def test_a_worker_that_takes_a_job(stack: Stack, worker: WorkerFactory) -> None:
+async def test_a_worker_that_takes_a_job_and_one_that_is_not_there(
+    stack: Stack, worker: WorkerFactory
+) -> None:
     await worker(f"{__package__}.smoke_agent", "smoke-of-the-doctor")
-    report = await doctor(stack.env, "--dispatch", "smoke-of-the-doctor")
-    assert report.status("dispatch") == "ok", report.found["dispatch"]
-
-
-async def test_a_worker_that_is_not_there(stack: Stack) -> None:
-    report = await doctor(stack.env, "--dispatch", "nobody-is-called-so")
-    assert report.code == 1
-    assert "dispatch" in report.failed
+    there, nobody = await asyncio.gather(
+        doctor(stack.env, "--dispatch", "smoke-of-the-doctor"),
+        doctor(stack.env, "--dispatch", "nobody-is-called-so"),
+    )
+    assert there.status("dispatch") == "ok", there.found["dispatch"]
+    assert nobody.code == 1
+    assert "dispatch" in nobody.failed
 
 
 async def test_a_real_call(stack: Stack, office: Backoffice, desk: Phone) -> None:
@@ -257,7 +259,11 @@ async def test_a_phone_that_is_busy(stack: Stack, office: Backoffice, phone: Pho
 
 @pytest.mark.parametrize(
     ("on_refer", "status"),
-    [(OnRefer(), "ok"), (OnRefer(603), "failed"), (OnRefer(notify=(100, 486)), "ok")],
+    [
+        (OnRefer(), "ok"),
+        (OnRefer(603), "failed"),
+        pytest.param(OnRefer(notify=(100, 486)), "ok", marks=pytest.mark.slow),
+    ],
     ids=["taken", "refused", "busy"],
 )
 async def test_whether_the_trunk_takes_a_refer(

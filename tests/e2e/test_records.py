@@ -62,6 +62,7 @@ async def test_a_busy_phone_then_a_call_that_the_human_ends(switchboard: Switchb
     assert record["outcome"]["status"] == "bridged"
 
 
+@pytest.mark.slow  # test_cold_calls' call that nobody answers has a valid record, too
 async def test_nobody_answers(switchboard: Switchboard) -> None:
     call = await switchboard.call([NeverAnswer()], options={"ring_timeout": 2})
     await call.ask()

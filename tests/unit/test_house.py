@@ -31,6 +31,41 @@ def test_only_the_adapter_talks_to_livekits_server() -> None:
     assert users == {"_livekit"}
 
 
+def calls_of(path: Path, *names: str) -> dict[str, list[int]]:
+    """Lines on which a control's methods of these names are called, by the function they are in."""
+    found: dict[str, list[int]] = {}
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called in names:
+                found.setdefault(function.name, []).append(node.lineno)
+    return found
+
+
+def test_whoever_dials_or_refers_has_asked_the_guard() -> None:
+    reaching = ("control.dial", "control.refer", "call.control.dial", "call.control.refer")
+    passing_on = ("self._control.dial", "self._control.refer")
+    above = [p for p in MODULES if p.relative_to(SOURCE).parts[0] not in ("_livekit", "testing")]
+    dialling = {
+        str(p.relative_to(SOURCE)): calls for p in above if (calls := calls_of(p, *reaching))
+    }
+    assert set(dialling) == {"_flow/verbs.py"}
+    asked = calls_of(SOURCE / "_flow" / "verbs.py", "_admit")
+    for function, lines in dialling["_flow/verbs.py"].items():
+        assert min(asked[function]) < min(lines)
+    # A view of a control passes on what was asked of it, and dials nobody by itself.
+    views = {
+        str(p.relative_to(SOURCE)): calls for p in above if (calls := calls_of(p, *passing_on))
+    }
+    assert {name: set(calls) for name, calls in views.items()} == {
+        "callbacks/views.py": {"dial", "refer"}
+    }
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_a_module_says_what_it_is_for_in_its_first_line(path: Path) -> None:
     first = path.read_text().split("\n", 1)[0]

@@ -41,7 +41,9 @@ async def check_team(path: str | None) -> list[Finding]:
         # Reading the hours of a year of public holidays takes its time.
         team = await asyncio.to_thread(Team.from_file, path, store=MemoryStore())
     except ConfigurationError as error:
-        wrong = failed(names[0], f"{error.field}: {error.remedy}", f"see {path}")
+        there = await asyncio.to_thread(Path(path).exists)
+        mends = f"see {path}" if there else "--team with the file of a team"
+        wrong = failed(names[0], f"{error.field}: {error.remedy}", mends)
         return [wrong, skipped(names[1], "the team cannot be read")]
     members, queues = team.members, team.queues
     used = {destination for queue in queues for destination in team[queue]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import uuid
 from dataclasses import dataclass, fields
 
@@ -62,7 +63,7 @@ class Limits:
             value = getattr(self, name)
             if name == "longest_call":
                 check_seconds(name, value, 60, DAY)
-            elif name == "minutes" and isinstance(value, float) and value > 0:
+            elif name == "minutes" and isinstance(value, float) and 0 < value < math.inf:
                 continue
             elif value is not None and (
                 isinstance(value, bool) or not isinstance(value, int) or value < 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections import deque
 from concurrent.futures import Future
@@ -72,14 +73,14 @@ class Delivery:
         try:
             self._put = sink.put(record, self._privacy)
         except RuntimeError as error:
-            self._failed(record.id, str(error))
+            self._failed(record.id, error, str(error))
         else:
             self._put.add_done_callback(partial(self._handed_over, record.id))
 
     def _handed_over(self, record_id: str, put: Future[None]) -> None:
         error = None if put.cancelled() else put.exception()
         if error is not None:
-            self._failed(record_id, f"raised {type(error).__name__}: {error}")
+            self._failed(record_id, error, f"raised {type(error).__name__}: {error}")
 
     async def _deliver(self) -> None:
         while self._waiting:
@@ -88,14 +89,25 @@ class Delivery:
             try:
                 await ask("record sink", write, WRITE_LIMIT)
             except CodeFailed as failed:
-                self._failed(record.id, failed.reason)
+                self._failed(record.id, failed.__cause__, failed.reason)
 
-    def _failed(self, record_id: str, reason: str) -> None:
+    def _failed(self, record_id: str, error: BaseException | None, reason: str) -> None:
         logger.error(
-            "the record of a transfer could not be written",
+            "the record of a transfer could not be written: %s",
+            _remedy(error),
             extra={
                 "sink": type(self._sink).__name__,
                 "record": record_id,
                 "lk.pii.reason": reason,
             },
         )
+
+
+def _remedy(error: BaseException | None) -> str:
+    """Return what is wrong and what mends it; no word of the error, which may have a number."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room, and those after it are written again"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "the worker may not write there; let its user do so, or give another path"
+    return "its sink has failed; what it said is in the field lk.pii.reason"

@@ -61,7 +61,7 @@ def read_record(data: object, where: str = "this record") -> TransferRecord:
         ) from error
 
 
-def read_records(path: Path) -> list[TransferRecord]:
+def read_records(path: str | Path) -> list[TransferRecord]:
     """Return the records in a file, in the order in which their transfers began.
 
     Of one transfer several lines may stand there, from its beginning on: the last one counts. A
@@ -71,6 +71,7 @@ def read_records(path: Path) -> list[TransferRecord]:
         RecordError: It has none, or one that cannot be read.
         OSError: The file cannot be read.
     """
+    path = Path(path)
     text = path.read_text(encoding="utf-8", errors="replace")
     found: dict[str, TransferRecord] = {}
     for data, where in _objects(text, str(path)):

@@ -9,10 +9,18 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from livekit.agents import AgentSession, RunContext, ToolError
-from livekit.agents.llm import RawFunctionTool, Tool, ToolResult, Toolset, function_tool
+from livekit.agents.llm import (
+    RawFunctionTool,
+    RealtimeModel,
+    Tool,
+    ToolResult,
+    Toolset,
+    function_tool,
+)
 from typing_extensions import Unpack
 
 from livetransfer._checks import check_choice, check_text
+from livetransfer._flow.caller_session import CallerSession
 from livetransfer._flow.claim import is_claimed
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
@@ -76,7 +84,8 @@ class TransferTools(Toolset):
             who do not want to wait, or ask for somebody who is not there.
         fixed_tools: For a model whose tools cannot change during a session, such as most realtime
             models: all departments are listed, and one that is closed is refused when it is
-            called. What the fallback may offer has its tools from the start.
+            called. What the fallback may offer has its tools from the start. A toolset is not
+            told whose it is; where such a model calls it without this, that is logged once.
         **options: Those of `WarmTransfer`; those of `ColdTransfer` where a department is cold.
             What is for both is given to both.
 
@@ -103,7 +112,7 @@ class TransferTools(Toolset):
         if apology is not None and not callable(apology):
             raise ConfigurationError("apology", apology, "give a function of an outcome, or None")
         self._apology = apology
-        self._fixed = fixed_tools
+        self._fixed = self._fits = fixed_tools
         now = self._now()
         kinds = {self._kind_of(name, opening) for name, opening in now.items()} or {"warm"}
         if "either" in kinds:
@@ -195,12 +204,25 @@ class TransferTools(Toolset):
     def _kind_of(self, name: str, opening: Opening) -> Kind:
         return opening.kind or self._kinds.get(name, self._kinds[""])
 
+    def _look_at_the_model(self, context: RunContext[Any]) -> None:
+        """Log, once, that the model's tools cannot change as ours do."""
+        if self._fits:
+            return
+        model = CallerSession(context).llm
+        if isinstance(model, RealtimeModel) and not model.capabilities.mutable_tools:
+            logger.warning(
+                "this model's tools cannot change during a session: it knows the departments "
+                "that were open when it began; give TransferTools(fixed_tools=True)"
+            )
+        self._fits = True
+
     # -- transfer_call ---------------------------------------------------------------------
 
     async def _transfer(
         self, raw_arguments: dict[str, object], context: RunContext[Any]
     ) -> str | ToolResult:
         session = context.session
+        self._look_at_the_model(context)
         if is_claimed(session):
             raise ToolError(
                 "This call did nothing: a transfer of this call is under way already, or has been "
@@ -298,6 +320,7 @@ class TransferTools(Toolset):
         return "No transfer has been made in this call." if progress is None else str(progress)
 
     async def _status(self, raw_arguments: dict[str, object], context: RunContext[Any]) -> str:
+        self._look_at_the_model(context)
         so_far = self.progress(context.session)
         return f"{so_far}\n\nDepartments:\n{listed(self._now())}"
 

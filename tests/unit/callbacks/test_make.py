@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from livetransfer import DestinationGuard
+from livetransfer import Destination, DestinationGuard
 from livetransfer.answer_class import AnswerClass
 from livetransfer.callback_request import CallbackRequest, CallbackStatus
 from livetransfer.callbacks import (
@@ -27,7 +27,9 @@ from livetransfer.callbacks import (
     making,
     wall,
 )
-from livetransfer.errors import ConfigurationError
+from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
+from livetransfer.guard import Limits
+from livetransfer.stores import MemoryStore
 from livetransfer.testing import Human, Simulation, simulate
 from livetransfer.testing.parties import HangUp, Say, Wait, WaitForBridge
 
@@ -386,6 +388,14 @@ async def test_the_guard_is_asked_for_the_caller(monkeypatch: pytest.MonkeyPatch
         outcome = await it.make(guard=DestinationGuard(names={"ann": ANN}))
         assert outcome.status is FAILED
         assert not it.call.human(ANN).rings, "somebody was rung for nothing"
+
+
+async def test_the_guard_counts_the_human_and_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = DestinationGuard(names=[ANN, CALLER], limits=Limits(per_hour=2), store=MemoryStore())
+    async with stage(monkeypatch) as it:
+        assert (await it.make(guard=guard)).done
+        with pytest.raises(DestinationNotAllowedError, match="2 calls in an hour"):
+            await guard.admit(Destination(ANN))
 
 
 async def test_a_missing_trunk_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

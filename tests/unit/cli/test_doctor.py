@@ -505,6 +505,7 @@ async def test_no_team(tmp_path: Path) -> None:
     assert (report.status("team file"), report.status("hours")) == ("skipped", "skipped")
     report = await doctor("--team", str(tmp_path / "nothing.yaml"))
     assert report.status("team file") == "failed"
+    assert "-> --team" in report.said("team file"), "there is no such file to look into"
 
 
 async def test_a_team_of_many_queues(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +67,20 @@ async def test_where_nothing_can_be_counted_nobody_is_dialled(
 def test_a_store_has_to_be_one() -> None:
     with pytest.raises(ConfigurationError, match="store"):
         DestinationGuard(countries=["DE"], store={})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("per_caller", 0),
+        ("per_hour", True),
+        ("at_once", 1.5),
+        ("minutes", 0.0),
+        ("minutes", float("nan")),
+        ("minutes", float("inf")),
+        ("longest_call", 1.0),
+    ],
+)
+def test_a_limit_that_is_none_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Limits(**{name: value})

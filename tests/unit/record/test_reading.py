@@ -24,7 +24,7 @@ def test_of_several_lines_of_one_transfer_the_last_counts(tmp_path: Path) -> Non
 def test_one_object_is_a_file_too(tmp_path: Path, indent: int | None) -> None:
     path = tmp_path / "record.json"
     path.write_text(json.dumps(recorded(STORY).to_dict(), indent=indent))
-    assert read_records(path) == [recorded(STORY)]
+    assert read_records(str(path)) == [recorded(STORY)]
     path.write_text(json.dumps([recorded(STORY).to_dict()], indent=indent))
     assert read_records(path) == [recorded(STORY)]
 

@@ -200,6 +200,7 @@ async def test_a_sink_that_fails_is_noticed_by_nobody(
     assert broken.tried == 3
     assert read_records(path)[0].over
     assert "the record of a transfer could not be written" in caplog.text
+    assert ("make room" if how == "raises" else "lk.pii.reason") in caplog.text
     assert "15550" not in caplog.text
 
 
@@ -332,7 +333,7 @@ async def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     for event in STORY:
         recorder(event)
     await recorder.flush()
-    assert caplog.text.count("could not be written") == 3
+    assert caplog.text.count("could not be written: the disk is full; make room") == 3
     assert "No space left" in str(vars(caplog.records[-1])["lk.pii.reason"])
 
 
@@ -378,6 +379,15 @@ def test_what_is_no_database(database: Any, says: str) -> None:
     assert "hunter2" not in str(caught.value)
     with pytest.raises(ConfigurationError):
         SqlSink("sqlite+aiosqlite://", table="a; drop table b")
+
+
+def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver in ("asyncpg", "psycopg"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ConfigurationError, match=r"asyncpg is missing: .*livetransfer\[postgres\]"):
+        SqlSink("postgresql+asyncpg://h/x")
+    with pytest.raises(ConfigurationError, match=r"psycopg is missing: write postgresql\+asyncpg"):
+        SqlSink("postgresql://h/x")
 
 
 async def test_a_database_that_is_away_is_tried_again(

@@ -536,6 +536,25 @@ async def test_a_realtime_model(auto: bool, human: Human) -> None:
         await session.aclose()
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+async def test_a_model_whose_tools_cannot_change_is_noticed(
+    fixed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    status = ToolCall("transfer_status")
+    model = ScriptedRealtimeModel([("what is", [status, status]), ("", "Nobody yet.")])
+    model.capabilities.mutable_tools = False
+    session: AgentSession[Any] = AgentSession(llm=model)
+    tools = TransferTools(Hours(), fixed_tools=fixed)
+    async with simulate() as call:
+        call.attach(session)
+        await session.start(Agent(instructions="You help.", tools=[tools]))
+        session.generate_reply(user_input="what is happening")
+        await asyncio.sleep(10)
+        await session.aclose()
+    told = [record for record in caplog.records if "fixed_tools=True" in record.message]
+    assert len(told) == (0 if fixed else 1)
+
+
 # -- where the tools are -----------------------------------------------------------------------
 
 
