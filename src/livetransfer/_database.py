@@ -52,8 +52,9 @@ def engine_of(database: str | AsyncEngine) -> AsyncEngine:
         mends = REMEDY if ours is None else f"pip install 'livetransfer[{ours}]'"
         driver = f"the driver {error.name} is missing: {mends}"
         raise ConfigurationError("database", "…", driver) from error
-    except (SQLAlchemyError, ValueError) as error:
-        raise ConfigurationError("database", "…", f"it is no address of one: {REMEDY}") from error
+    except (SQLAlchemyError, ValueError):
+        # Not even as the cause: a log would print it, with a part of the URL.
+        raise ConfigurationError("database", "…", f"it is no address of one: {REMEDY}") from None
 
 
 def _durable(connection: Any, _: Any) -> None:

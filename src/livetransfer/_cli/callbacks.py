@@ -150,7 +150,7 @@ def described(promise: Promise, numbers: bool) -> dict[str, Any]:
         "calls": promise.calls,
         "attempts": request.attempts,
         "priority": request.priority,
-        "call": request.call,
+        "call": request.call if numbers else None,
         "room": promise.room,
         "owner": promise.owner,
         "history": [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
 from livetransfer._checks import check_listener
 from livetransfer.callback_request import CallbackStatus
-from livetransfer.errors import StoreUnavailableError
+from livetransfer.errors import TransferError
+from livetransfer.instead.numbers import NoCallback, callback_number
 
 from .happenings import CallbackEnded, Listener, Telling
 from .ledger import CallbackLedger, Promise
@@ -34,15 +36,18 @@ async def called_in(
 
     Args:
         ledger: Who keeps the promised calls.
-        number: The caller's number in E.164; None, where it was withheld, cancels nothing.
+        number: The caller's number, with the country code; None, where it was withheld, cancels
+            nothing.
         on_event: Called with a CallbackEnded for each; plain or async.
     """
     if not number:
         return ()
+    with contextlib.suppress(NoCallback):
+        number = callback_number(number)  # as it was promised, however the network writes it
     tell = Telling(check_listener("on_event", on_event))
     try:
         found = await asyncio.wait_for(ledger.cancel_number(number, reason=REASON), LIMIT)
-    except (StoreUnavailableError, asyncio.TimeoutError):
+    except (TransferError, asyncio.TimeoutError):
         logger.warning("callbacks of a caller who has called in could not be cancelled")
         return ()
     for promise in found:

@@ -191,7 +191,7 @@ class MemoryCallbackStore:
         old = [key for key in old if self._kept[key].request.number]
         for key in old:
             one = self._kept[key]
-            kept = replace(one.request, number="", reason="", summary=None)
+            kept = replace(one.request, number="", reason="", summary=None, call=None)
             self._kept[key] = replace(one, request=kept)
         return len(old)
 

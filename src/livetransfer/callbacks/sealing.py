@@ -12,6 +12,10 @@ from livetransfer.errors import ConfigurationError
 __all__ = ["Plain", "Sealed", "Sealing", "sealing_of"]
 
 
+_PLAIN = "{"
+"""How what is not encrypted begins: an object of JSON."""
+
+
 class Sealing(Protocol):
     """How a store writes what is personal."""
 
@@ -38,6 +42,8 @@ class Plain:
 
     def open(self, written: str) -> str:
         """Return it."""
+        if not written.startswith(_PLAIN):
+            raise ValueError("it is encrypted, and no key was given")
         return written
 
     def tags(self, number: str) -> Sequence[str]:
@@ -75,18 +81,21 @@ class Sealed:
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, written: str) -> str:
-        """Return it decrypted."""
+        """Return it decrypted; what was written before there was a key, as it is."""
+        if written.startswith(_PLAIN):
+            return written
         try:
             return self._fernet.decrypt(written.encode()).decode()
         except self._invalid:
             raise ValueError("it was encrypted with a key that is not among those given") from None
 
     def tags(self, number: str) -> Sequence[str]:
-        """Return a hash of the number by each key."""
-        return [
+        """Return a hash of the number by each key, and what was written before there was one."""
+        hashes = (
             hmac.new(key, b"number:" + number.encode(), hashlib.sha256).hexdigest()
             for key in self._keys
-        ]
+        )
+        return [*hashes, number]
 
 
 def sealing_of(keys: str | bytes | Sequence[str | bytes] | None) -> Sealing:

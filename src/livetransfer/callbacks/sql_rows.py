@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["moment", "promise_of", "seconds", "values_of"]
 
-_BODY = ("timezone", "queue", "attempts", "call", "place")
+_BODY = ("timezone", "queue", "attempts", "place")
 
 
 def seconds(moment: datetime) -> float:
@@ -44,6 +44,8 @@ def values_of(request: CallbackRequest, now: datetime, sealing: Sealing) -> dict
         "number": request.number,
         "reason": request.reason,
         "summary": request.summary,
+        # The name of a room: LiveKit's own dispatch rules write the number into it.
+        "call": request.call,
     }
     body = {name: getattr(request, name) for name in _BODY}
     return {
@@ -68,7 +70,7 @@ def promise_of(row: RowMapping, history: Iterable[Any], sealing: Sealing) -> Pro
     Raises:
         ValueError: It was encrypted with another key.
     """
-    personal: dict[str, Any] = {"number": "", "reason": "", "summary": None}
+    personal: dict[str, Any] = {"number": "", "reason": "", "summary": None, "call": None}
     if row["personal"] is not None:
         personal = json.loads(sealing.open(row["personal"]))
     body = dict(row["body"])

@@ -16,7 +16,7 @@ from .checks import check_new, check_window
 from .ledger import Promise
 from .sealing import sealing_of
 from .sql_rows import seconds, values_of
-from .sql_table import PromiseTable, insert_into
+from .sql_table import AT_ONCE, PromiseTable, insert_into
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -141,22 +141,26 @@ class SqlCallbackStore:
             .order_by(CALLS.c.priority.desc(), CALLS.c.made, CALLS.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("due")
         )
         claimed = (
             sa.update(CALLS)
-            .where(CALLS.c.id.in_(sa.select(due.c.id)))
             .values(status=_CLAIMED, owner=owner, taken=False, until=until)
             .returning(CALLS.c.id)
         )
 
         async def claim(connection: AsyncConnection) -> Sequence[Promise]:
-            ids = [row.id for row in await connection.execute(claimed)]
+            which = due
+            if connection.dialect.name == "postgresql":
+                # It is asked once only as a WITH. Python's driver for SQLite begins no transaction
+                # before a WITH, and there it is asked once anyway.
+                which = sa.select(due.cte("due").c.id)
+            found = await connection.execute(claimed.where(CALLS.c.id.in_(which)))
+            ids = [row.id for row in found]
             if not ids:
                 return []
             await self._table.note(connection, ids, CallbackStatus.CLAIMED)
-            found = await self._table.promises(connection, CALLS.c.id.in_(ids))
-            return sorted(found, key=_first)
+            promises = await self._table.promises(connection, CALLS.c.id.in_(ids))
+            return sorted(promises, key=_first)
 
         return await self._table.transaction(claim)
 
@@ -253,17 +257,21 @@ class SqlCallbackStore:
 
     async def sweep(self) -> Sequence[Promise]:
         """See [`CallbackLedger.sweep`][livetransfer.callbacks.CallbackLedger.sweep]."""
+        import sqlalchemy as sa
+
         from .sql_schema import CALLS
 
         now = seconds(self._clock())
         status = CALLS.c.status
         nobodys = (status == _WAITING) | ((status == _CLAIMED) & (CALLS.c.until <= now))
         values = {"status": str(CallbackStatus.FAILED), "owner": None, "until": None, "ended": now}
+        # The rest is for the next time: a statement has a bound for its arguments.
+        some = sa.select(CALLS.c.id).where(nobodys, CALLS.c.not_after <= now).limit(AT_ONCE)
 
         async def sweep(connection: AsyncConnection) -> Sequence[Promise]:
             over = await connection.execute(
                 CALLS.update()
-                .where(nobodys, CALLS.c.not_after <= now)
+                .where(nobodys, CALLS.c.not_after <= now, CALLS.c.id.in_(some))
                 .values(values)
                 .returning(CALLS.c.id)
             )

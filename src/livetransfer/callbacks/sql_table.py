@@ -17,9 +17,12 @@ from .sql_trouble import told
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-__all__ = ["PromiseTable", "insert_into"]
+__all__ = ["AT_ONCE", "PromiseTable", "insert_into"]
 
 T = TypeVar("T")
+
+AT_ONCE = 1000
+"""How many calls one statement is about, at most: PostgreSQL takes 32,767 arguments."""
 
 LIMIT = 7.0
 """Seconds that one transaction may take: a caller waits for the first of them."""
@@ -107,7 +110,7 @@ class PromiseTable:
             await connection.execute(HISTORY.insert(), rows)
 
     async def promises(
-        self, connection: AsyncConnection, which: Any, limit: int = 1000
+        self, connection: AsyncConnection, which: Any, limit: int = AT_ONCE
     ) -> Sequence[Promise]:
         import sqlalchemy as sa
 
@@ -118,8 +121,10 @@ class PromiseTable:
         )
         rows = found.mappings().all()
         history: dict[str, list[Any]] = {row["id"]: [] for row in rows}
-        if rows:
-            told_of = sa.select(HISTORY).where(HISTORY.c.id.in_(history)).order_by(HISTORY.c.number)
+        ids = list(history)
+        for start in range(0, len(ids), AT_ONCE):
+            some = HISTORY.c.id.in_(ids[start : start + AT_ONCE])
+            told_of = sa.select(HISTORY).where(some).order_by(HISTORY.c.number)
             for entry in await connection.execute(told_of):
                 history[entry.id].append(entry)
         return [promise_of(row, history[row["id"]], self._sealing) for row in rows]

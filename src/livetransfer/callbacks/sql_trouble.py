@@ -32,7 +32,7 @@ def told(limit: float) -> Iterator[None]:
     Raises:
         StoreUnavailableError: It raised something, or did not answer in time.
     """
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError, StatementError
 
     try:
         yield
@@ -41,6 +41,10 @@ def told(limit: float) -> Iterator[None]:
     except TransferError:
         raise
     except (SQLAlchemyError, OSError, ValueError) as error:
+        if isinstance(error, StatementError):
+            error.hide_parameters = (
+                True  # a log prints the cause, too: with the number, without this
+            )
         raise _unavailable(_sentence(error)) from error
 
 

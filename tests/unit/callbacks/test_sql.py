@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,70 @@ async def test_a_status_that_is_written_is_one_of_those_there_are(tmp_path: Path
     await kept.dialling("c1", "job")
     for status in (CallbackStatus.CLAIMED, CallbackStatus.CANCELLED, CallbackStatus.DIALLING):
         assert not await kept.end("c1", "job", status)  # nothing that follows dialling
+
+
+# -- whole, or not at all --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_claim_that_cannot_be_written_down_is_none(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Python's driver for SQLite begins no transaction before a WITH: the claim was half done."""
+    database = url(tmp_path)
+    if kind == "postgresql":
+        database = await new_database(request.getfixturevalue("postgres"))
+    kept = SqlCallbackStore(database, clock=WallClock())
+    await kept.add(promised())
+
+    async def fails(*_: Any, **__: Any) -> None:
+        raise OSError("disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sql_table.PromiseTable, "note", fails)
+        with pytest.raises(StoreUnavailableError, match="its disk is full"):
+            await kept.claim("runner", limit=1, seconds=30)
+    found = await kept.get("c1")
+    assert found is not None
+    assert (found.status, found.owner) == (CallbackStatus.WAITING, None)
+    await kept.aclose()
+
+
+async def test_what_is_logged_of_a_failure_has_no_number(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    await kept.find()
+    with sqlite3.connect(tmp_path / "callbacks.sqlite") as connection:
+        connection.execute("DROP TABLE livetransfer_callback_history")
+        connection.execute("DROP TABLE livetransfer_callbacks")
+    with pytest.raises(StoreUnavailableError) as caught:
+        await kept.add(promised())
+    logged = "".join(traceback.format_exception(caught.value))
+    assert "5550199" not in logged
+    assert "Miller" not in logged
+
+
+async def test_a_key_may_come_later(tmp_path: Path) -> None:
+    await store(tmp_path).add(promised("before"))
+    both = store(tmp_path, keys=Fernet.generate_key())
+    await both.add(promised("after"))
+    assert {promise.id for promise in await both.find(number=NUMBER)} == {"before", "after"}
+    with pytest.raises(StoreUnavailableError, match="no key was given"):
+        await store(tmp_path).get("after")
+
+
+async def test_the_name_of_the_room_is_personal(tmp_path: Path) -> None:
+    kept = store(tmp_path, keys=Fernet.generate_key())
+    await kept.add(promised(call=f"call-{NUMBER}"))
+    assert "5550199" not in written(tmp_path)
+    found = await kept.get("c1")
+    assert found is not None
+    assert found.request.call == f"call-{NUMBER}"
+
+
+async def test_more_than_a_statement_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_table, "AT_ONCE", 2)
+    kept = store(tmp_path)
+    for number in range(5):
+        await kept.add(promised(f"c{number}"))
+    found = await kept.find()
+    assert [len(promise.request.history) for promise in found] == [1] * 5
