@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
+from tests.alone import turn
 from tests.e2e.stack import NO_REAL_CALLS, Stack, unavailable
 
 _ended: list[int] = []
@@ -28,6 +31,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A real call waits for its turn before its time limit begins."""
+    beside = {"contract", "e2e"} & set(item.path.parts) and hasattr(item.config, "workerinput")
+    alone = item.get_closest_marker("alone") is not None
+    folder = Path(item.config.option.basetemp or ".").parent
+    with turn(folder, alone=alone) if beside else nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,8 +27,12 @@ from .stack import Stack
 
 KEY, SECRET = "devkey", "a-secret-for-tests-on-loopback-only"
 NUMBER = "+15550300"
-QUICK = 3.0 + 1.5
-"""Seconds that doctor takes when all is well, and slack: other real calls run beside this one."""
+QUICK, SLACK = 3.0, 0.5
+"""Seconds that doctor takes when all is well, and slack."""
+
+IMPORTS = 2.0
+"""On a slow machine: how much longer it takes than the import of livekit-agents alone (measured:
+2.1 where that takes 1.4 s, 1.4 where it takes 3.3 s)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,14 @@ class Report:
     @property
     def failed(self) -> list[str]:
         return [name for name, each in self.found.items() if each["status"] == "failed"]
+
+
+async def quick() -> float:
+    """How many seconds the doctor may take on this machine, now."""
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import livekit.agents")
+    assert await process.wait() == 0
+    return max(QUICK, IMPORTS * (time.monotonic() - began)) + SLACK
 
 
 async def doctor(env: dict[str, str], *options: str) -> Report:
@@ -154,6 +166,7 @@ async def test_a_missing_trunk(stack: Stack) -> None:
     assert "ST_nobodys" in report.detail("outbound trunk")
 
 
+@pytest.mark.alone
 async def test_all_is_well_and_quickly_said(stack: Stack, office: Backoffice, desk: Phone) -> None:
     trunk = await office.trunk(desk.address)
     await office.line("+15550400", "somebody")
@@ -170,7 +183,7 @@ async def test_all_is_well_and_quickly_said(stack: Stack, office: Backoffice, de
         assert "somebody" in report.detail("inbound dispatch")
         assert report.status("SIP bridge") == "skipped"
         assert report.detail("SIP bridge").startswith("not checked")
-    assert min(report.seconds for report in reports) < QUICK
+    assert min(report.seconds for report in reports) < await quick()
     assert set(await office.rooms()) == before
     assert not desk.invites
 
@@ -201,7 +214,7 @@ async def test_a_team_beside_all_that_is_well(
         assert report.status("team file") == "ok"
         assert report.detail("hours") == "sales is open"
         assert report.status("state folder") == "ok"
-    assert min(report.seconds for report in reports) < QUICK
+    assert min(report.seconds for report in reports) < await quick()
     assert not desk.invites
 
 

@@ -11,6 +11,8 @@ from . import cast, judge
 from .behaviour import Answer
 from .switchboard import PATIENCE, Switchboard
 
+pytestmark = pytest.mark.alone
+
 AT_ONCE, AFTER_A_RING = 0.0, 1.0
 
 
@@ -47,7 +49,8 @@ def told(name: str, found: Sequence[tuple[int, int]]) -> str:
     return (
         f"{len(found)} calls answered {name}: the caller heard the human too soon in "
         f"{len(by_caller)} (ms: {by_caller}), the human the caller in {len(by_human)} "
-        f"(ms: {by_human}); all within {judge.VOICES_APART_AFTER} s of the answer"
+        f"(ms: {by_human}); all before the briefing, or within {judge.VOICES_APART_AFTER} s of "
+        "the answer"
     )
 
 

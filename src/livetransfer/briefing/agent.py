@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from livekit.agents import Agent, StopResponse, ToolError
+from livekit import rtc
+from livekit.agents import Agent, ModelSettings, StopResponse, ToolError
 from livekit.agents.llm import LLM, ChatContext, ChatMessage, RealtimeModel, Tool, Toolset
+from livekit.agents.stt import SpeechEvent
 from livekit.agents.tts import TTS
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
@@ -21,6 +24,7 @@ from livetransfer.errors import ConfigurationError
 
 from .acceptance import Accept, Acceptance, Heard, draw_code
 from .composure import Composure
+from .listening import from_answer_on
 from .repeating import Repeating
 from .request import BriefingRequest
 from .speech import PreparedSpeech
@@ -228,6 +232,16 @@ class BriefingAgent(Agent):
         if not awaited.done():
             raise asyncio.CancelledError
         return awaited.result()
+
+    async def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterator[SpeechEvent]:
+        """Ask no recogniser while the phone rings. An override iterates over this one's."""
+        heard = await from_answer_on(audio, self._answered) if self._answered else audio
+        events = Agent.default.stt_node(self, heard, model_settings)
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
     async def greet(self) -> None:
         """Say who is calling and why, as soon as it is known.
