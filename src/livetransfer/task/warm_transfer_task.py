@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import logging
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from livekit import rtc
@@ -37,6 +38,7 @@ from livetransfer._tasks import finish, keep
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.verdict import decision
 from livetransfer.events import Phase, PhaseChanged, TransferEvent
+from livetransfer.guard import DestinationGuard
 from livetransfer.outcome import TransferOutcome
 from livetransfer.warm import WarmTransfer
 
@@ -105,6 +107,8 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         target_phone_number: Deprecated: as `sip_call_to`.
         transfer_to: As `sip_call_to`.
         hold_music_url: As `hold_audio`, as a text.
+        guard: Which destinations may be dialled, and how many; asked before anything rings. What
+            `sip_number`, `sip_headers` and `dtmf` add has to be among its `fields`.
 
     Raises:
         ConfigurationError: A keyword is missing, or two contradict each other.
@@ -143,6 +147,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         # not in livekit-agents
         transfer_to: NotGivenOr[str] = NOT_GIVEN,
         hold_music_url: NotGivenOr[str | None] = NOT_GIVEN,
+        guard: DestinationGuard | None = None,
     ) -> None:
         destination = destination_of(
             sip_call_to=sip_call_to,
@@ -175,12 +180,15 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         options: dict[str, Any] = {key: value for key, value in models.items() if is_given(value)}
         super().__init__(instructions=prompt.text, tools=list(tools or []), **options)
         self._transfer = WarmTransfer(
-            destination,
+            # The trunk is the code's own word, of which a guard is not asked.
+            replace(destination, trunk_id=None),
+            trunk_id=destination.trunk_id,
             instructions=prompt.stress,
             hold_music=player,
             max_hold=max(MAX_HOLD, (destination.ring_timeout or 0.0) + TO_DECIDE),
             briefing=self._new_briefing,
             on_event=self._on_event,
+            guard=guard,
             # Its own tools, which may be overridden, say what has answered.
             answer_detector=None,
         )

@@ -24,7 +24,7 @@ from livetransfer._flow.caller_session import CallerSession
 from livetransfer._flow.claim import is_claimed
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
-from livetransfer.errors import ConfigurationError
+from livetransfer.errors import ConfigurationError, TransferError
 from livetransfer.fallback import OfferCallback, Otherwise, TakeMessage
 from livetransfer.fallback.policy import actions_of
 from livetransfer.instead import FallbackTools
@@ -245,8 +245,13 @@ class TransferTools(Toolset):
         except ToolError as error:
             progress.result = error.message
             raise
-        except Exception:
-            logger.exception("a transfer that a model has asked for could not be made")
+        except Exception as error:
+            # What ours say names the destination; of another, a bug, only the traceback tells.
+            logger.error(
+                "a transfer that a model has asked for could not be made",
+                exc_info=not isinstance(error, TransferError),
+                extra={"lk.pii.error": str(error)},
+            )
             broken = TransferOutcome(TransferStatus.FAILED)
             return self._failed(context, progress, broken, BROKEN)
         except BaseException:

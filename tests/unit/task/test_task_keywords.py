@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from livekit.protocol.sip import SIPOutboundConfig
 
 from livetransfer import (
     Destination,
+    DestinationGuard,
+    DestinationNotAllowedError,
     TransferError,
     WarmTransferTask,
 )
@@ -37,7 +40,7 @@ def test_every_keyword_of_theirs_is_one_of_ours() -> None:
     for name, parameter in theirs.items():
         assert ours[name].kind is parameter.kind, name
         assert ours[name].default == parameter.default, name
-    assert set(ours) - set(theirs) == {"transfer_to", "hold_music_url"}
+    assert set(ours) - set(theirs) == {"transfer_to", "hold_music_url", "guard"}
     assert issubclass(WarmTransferTask, AgentTask)
 
 
@@ -56,10 +59,16 @@ def test_their_tools_are_ours() -> None:
     )
 
 
+async def test_a_guard_is_asked_before_anything_rings() -> None:
+    WarmTransferTask(ANN, sip_trunk_id="ST_x", guard=DestinationGuard(names={"ann": ANN}))
+    with pytest.raises(DestinationNotAllowedError, match="no rule names"):
+        WarmTransferTask(ANN, sip_trunk_id="ST_x", guard=DestinationGuard(prefixes=["+49"]))
+
+
 def dialled(task: WarmTransferTask) -> Destination:
     (destination,) = task._transfer._targets
     assert isinstance(destination, Destination)
-    return destination
+    return replace(destination, trunk_id=task._transfer._trunk_id)
 
 
 async def test_every_keyword_reaches_the_dial(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ async def test_nobody_to_dial_through_is_told_by_us_too(caplog: pytest.LogCaptur
         assert "could not be made" in caplog.text
 
 
-async def test_a_guard_that_refuses_is_told_by_us_too() -> None:
+async def test_a_guard_that_refuses_is_told_by_us_too(caplog: pytest.LogCaptureFixture) -> None:
     tools = TransferTools(Hours(), guard=DestinationGuard(prefixes=["+49"]))
     async with (
         simulate(humans={ANN: Human.accepts()}) as call,
@@ -181,6 +181,10 @@ async def test_a_guard_that_refuses_is_told_by_us_too() -> None:
         assert call.count("dial") == 0
         assert "could not reach anybody" in each.said
         assert LIE not in each.said
+    told = [record for record in caplog.records if "could not be made" in record.message]
+    assert len(told) == 1
+    assert ANN in vars(told[0])["lk.pii.error"]
+    assert ANN not in caplog.text
 
 
 # -- parallel and repeated calls -------------------------------------------------------------
