@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -15,19 +16,14 @@ from pathlib import Path
 __all__ = ["running", "why_not"]
 
 NOT_HERE = "NO POSTGRESQL on PATH (apt-get install postgresql): only SQLite is tested"
-NO_USER = "NO USER postgres, and PostgreSQL does not run as root: only SQLite is tested"
+NO_USER = "NO USER postgres or nobody, and PostgreSQL does not run as root: only SQLite is tested"
 
 
 def why_not() -> str | None:
     """Return why there can be none on this machine, in one loud line."""
     if not (_program("initdb") and _program("postgres")):
         return NOT_HERE
-    if _as_user() and (
-        not shutil.which("runuser")
-        or subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode
-    ):
-        return NO_USER
-    return None
+    return NO_USER if os.geteuid() == 0 and _user() is None else None
 
 
 def _program(name: str) -> str | None:
@@ -36,8 +32,12 @@ def _program(name: str) -> str | None:
     return shutil.which(name) or (str(of_debian[-1]) if of_debian else None)
 
 
-def _as_user() -> list[str]:
-    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+def _user() -> str | None:
+    """Return whose process the server is; None: that of whoever runs the tests."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in known), None)
 
 
 @contextmanager
@@ -47,16 +47,23 @@ def running() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="lt-pg-"))
     folder.chmod(0o777)
     data = folder / "data"
-    user = _as_user()
-    command = [*user, _program("initdb") or "", "-D", str(data), "-A", "trust"]
+    user = _user()
+    command = [_program("initdb") or "", "-D", str(data), "-A", "trust"]
     subprocess.run(
-        [*command, "-U", "postgres", "--no-sync"], capture_output=True, text=True, check=True
+        [*command, "-U", "postgres", "--no-sync"],
+        capture_output=True,
+        text=True,
+        check=True,
+        user=user,
+        cwd=folder,
     )
-    command = [*user, _program("postgres") or "", "-D", str(data), "-k", str(folder)]
+    command = [_program("postgres") or "", "-D", str(data), "-k", str(folder)]
     server = subprocess.Popen(
         [*command, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        user=user,
+        cwd=folder,
     )
     try:
         _wait_for(folder / ".s.PGSQL.5432")

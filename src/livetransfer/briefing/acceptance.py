@@ -109,6 +109,14 @@ class Acceptance:
         if self.accept == "code" and self.code is None:
             raise ConfigurationError("code", None, "draw one with draw_code()")
 
+    @classmethod
+    def drawn(
+        cls, accept: Accept, accept_key: str | None, taken: Iterable[str | None]
+    ) -> Acceptance:
+        """Return how a human accepts, with a code that is none of `taken` where he needs one."""
+        code = draw_code((accept_key, *taken)) if accept == "code" else None
+        return cls(accept, accept_key, code)
+
     @property
     def key(self) -> str | None:
         """The key that accepts; None where none does."""

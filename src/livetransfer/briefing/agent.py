@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from livetransfer._checks import check_choice, check_key
 from livetransfer._user_code import CodeFailed, ask, checked_text
 from livetransfer.errors import ConfigurationError
 
-from .acceptance import Accept, Acceptance, Heard, draw_code
+from .acceptance import Accept, Acceptance, Heard
 from .composure import Composure
 from .listening import from_answer_on
 from .repeating import Repeating
@@ -30,7 +30,7 @@ from .request import BriefingRequest
 from .speech import PreparedSpeech
 from .summary import SUMMARY_LIMIT, plain_summary, transcript, write_summary
 from .verdict import Verdict, decision
-from .words import PERSONA, BriefingWords, Farewell, Problem
+from .words import GOODBYES, PERSONA, BriefingWords, Farewell, Problem
 
 __all__ = ["BriefingAgent", "BriefingRequest", "Farewell", "Verdict"]
 
@@ -86,7 +86,7 @@ class BriefingAgent(Agent):
         self.accept_key = check_key("accept_key", accept_key)
         self.decline_key = check_key("decline_key", decline_key)
         self.accept: Accept = check_choice("accept", accept, Accept)
-        self.acceptance = self._rules(())
+        self.acceptance = Acceptance.drawn(self.accept, self.accept_key, (decline_key,))
         self._request: BriefingRequest | None = None
         self._persona: str | None = None
         self._renewed = False
@@ -168,13 +168,7 @@ class BriefingAgent(Agent):
 
     def farewell(self, reason: Farewell) -> str | None:
         """Return what the human hears before the line is closed; None for nothing."""
-        return {
-            "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
-            "cancelled": "I am sorry, the caller does not need you any more. Goodbye.",
-            "declined": "All right. Thank you, goodbye.",
-            "taken": "A colleague has just taken the call. Thank you, goodbye.",
-            "timed_out": "I will take the caller back now. Thank you, goodbye.",
-        }[reason]
+        return GOODBYES[reason]
 
     # -- the decisions ---------------------------------------------------------------------
 
@@ -301,7 +295,8 @@ class BriefingAgent(Agent):
     ) -> asyncio.Future[str]:
         """Get ready while the phone rings; return the summary, which may still be on its way."""
         self._request = request
-        self.acceptance = self._rules(request.taken_keys)
+        taken = (self.decline_key, *request.taken_keys)
+        self.acceptance = Acceptance.drawn(self.accept, self.accept_key, taken)
         self._writer = self.llm if is_given(self.llm) else llm
         self._voice = self.tts if is_given(self.tts) else tts
         loop = asyncio.get_running_loop()
@@ -336,12 +331,6 @@ class BriefingAgent(Agent):
     def last_words(self, reason: Farewell) -> str | None:
         """Return what the human hears before the line is closed, whatever an override does."""
         return self._own.farewell(reason)
-
-    def _rules(self, taken: Iterable[str | None]) -> Acceptance:
-        code = None
-        if self.accept == "code":
-            code = draw_code((self.accept_key, self.decline_key, *taken))
-        return Acceptance(self.accept, self.accept_key, code)
 
     def _prepare_greeting(self, summary: asyncio.Future[str], voice: TTS[Any] | None) -> None:
         if (

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 
-__all__ = ["FAREWELLS", "PERSONA", "BriefingWords", "Farewell", "Problem"]
+__all__ = ["FAREWELLS", "GOODBYES", "PERSONA", "BriefingWords", "Farewell", "Problem"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -26,6 +26,13 @@ calling and why, and says whether to be connected.
 
 Farewell = Literal["caller_left", "cancelled", "declined", "taken", "timed_out"]
 FAREWELLS: tuple[Farewell, ...] = get_args(Farewell)
+GOODBYES: dict[Farewell, str] = {
+    "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
+    "cancelled": "I am sorry, the caller does not need you any more. Goodbye.",
+    "declined": "All right. Thank you, goodbye.",
+    "taken": "A colleague has just taken the call. Thank you, goodbye.",
+    "timed_out": "I will take the caller back now. Thank you, goodbye.",
+}
 Problem = Callable[[CodeFailed, str], None]
 
 

@@ -107,8 +107,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         target_phone_number: Deprecated: as `sip_call_to`.
         transfer_to: As `sip_call_to`.
         hold_music_url: As `hold_audio`, as a text.
-        guard: Which destinations may be dialled, and how many; asked before anything rings. What
-            `sip_number`, `sip_headers` and `dtmf` add has to be among its `fields`.
+        guard: What may be dialled; its `fields` have to name what `sip_number` or `dtmf` add.
 
     Raises:
         ConfigurationError: A keyword is missing, or two contradict each other.
