@@ -246,3 +246,45 @@ async def test_who_may_not_hear_anyway_is_left_alone() -> None:
     await asyncio.sleep(0.2)
     await seal.aclose()
     assert wire.count("allow_subscribing", "caller") == 0
+
+
+async def test_another_human_is_parted_once_he_has_answered() -> None:
+    room, wire, events = fake_call()
+    seals = {
+        "human": Seal(wire, events, "caller", "human", lambda: ("second",)),
+        "second": Seal(wire, events, "caller", "second", lambda: ("human",)),
+    }
+    for who, seal in seals.items():
+        seal.arm()
+        room.join(who)
+    room.status("human", "active")
+    await seals["human"].answered()
+    room.publish("human", "TR_human")
+    await asyncio.sleep(0.5)
+    assert "second" in wire.deaf, "his phone rings: he may not hear anybody"
+    assert wire.count("subscribe", "second", ("TR_human",), False) == 0
+    room.status("second", "active")
+    await seals["second"].answered()
+    room.publish("second", "TR_second")
+    await asyncio.sleep(0.05)
+    assert wire.deaf <= {"caller"}
+    assert ("second", "TR_human") in wire.cut
+    assert ("human", "TR_second") in wire.cut
+    for seal in seals.values():
+        await seal.aclose()
+
+
+async def test_what_is_said_again_is_said_once_at_a_time() -> None:
+    room, wire, _, seal, _ = make()
+    seal.arm()
+    room.join("human")
+    room.status("human", "active")
+    await seal.answered()
+    for number in range(5):
+        room.publish("human", f"TR_{number}")
+    wire.calls.clear()
+    await asyncio.sleep(2.5)
+    said = [call for call in wire.calls if call[:2] == ("subscribe", "caller")]
+    assert {track for call in said for track in call[2]} == {f"TR_{n}" for n in range(5)}
+    assert len(said) < 25, "each new track begins it again, and ends what went on"
+    await seal.aclose()

@@ -91,6 +91,7 @@ class Seal:
         self._failed = False
         self._listening = False
         self._sids: dict[str, str] = {}
+        self._turns: dict[str, int] = {}
         self._handlers: dict[Any, Callable[..., None]] = {
             "participant_connected": self._on_joined,
             "track_published": self._on_track,
@@ -146,7 +147,7 @@ class Seal:
             await asyncio.gather(self._part(self._caller), self._part(self._human))
         except Exception as error:
             raise seal_failed(classify(error)) from error
-        for listener in (self._caller, self._human, *self._others()):
+        for listener in (self._human, *self._listeners()):
             self._repeat(listener)
 
     async def open(self) -> None:
@@ -285,14 +286,16 @@ class Seal:
         self._took = max(self._loop.time() - began, self._took * 0.9)
 
     def _repeat(self, listener: str) -> None:
+        """Say it again for a while; what went on for the same listener ends in favour of it."""
         if self._sealed and not self._closed:
-            self._tasks.start(self._repeated(listener), "seal-repeat")
+            turn = self._turns[listener] = self._turns.get(listener, 0) + 1
+            self._tasks.start(self._repeated(listener, turn), "seal-repeat")
 
-    async def _repeated(self, listener: str) -> None:
+    async def _repeated(self, listener: str, turn: int) -> None:
         over = self._over
         for delay in REPEATS:
             await either(over.wait(), None, delay)
-            if over.is_set():
+            if over.is_set() or self._turns[listener] != turn:
                 return
             try:
                 await self._part(listener)
@@ -321,6 +324,14 @@ class Seal:
         self._failed = True
         logger.warning("a leg could not be kept apart from the caller")
         self._events.emit(SealBroken(self._human, classify(error).text))
+
+    def _listeners(self) -> list[str]:
+        """Who may hear this human: the caller, and those who have answered.
+
+        Whose phone rings may not subscribe, and is parted from all when he answers.
+        """
+        others = (other for other in self._others() if self._events.has_answered(other))
+        return [self._caller, *others]
 
     # What the room tells.
 
@@ -357,7 +368,7 @@ class Seal:
     def _on_reconnected(self) -> None:
         """What was to be said while our own connection was made anew may have been lost."""
         if self._events.has_answered(self._human):
-            for listener in (self._caller, self._human, *self._others()):
+            for listener in (self._human, *self._listeners()):
                 self._repeat(listener)
 
     async def _rejoined(self, identity: str) -> None:
@@ -382,7 +393,7 @@ class Seal:
         if participant.identity == self._human:
             self._human_track.set()
             self._human_track_at = self._loop.time()
-            for listener in (self._caller, *self._others()):
+            for listener in self._listeners():
                 self._tasks.start(self._parted(listener), "seal-track")
         elif participant.identity == self._caller:
             self._tasks.start(self._parted(self._human), "seal-track")
