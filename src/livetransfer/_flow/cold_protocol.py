@@ -16,7 +16,7 @@ from livetransfer.status import TransferStatus
 
 from .answer_check import check_answer
 from .attempt import LiveAttempt
-from .endings import AttemptOver
+from .endings import AttemptOver, Stopped
 from .leg import HumanLeg
 from .screen_pop import ScreenPop
 from .verbs import bridge, dial, refer
@@ -121,6 +121,9 @@ class ColdProtocol:
                 self._check(attempt, error)
             except CallControlError as error:
                 raise AttemptOver.by(error) from error
+            except (AttemptOver, Stopped) as over:
+                attempt.referred = over.status is TransferStatus.INDETERMINATE
+                raise
             else:
                 attempt.referred = True
                 return None
