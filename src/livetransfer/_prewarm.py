@@ -15,7 +15,7 @@ from livekit.agents.tts import TTS
 from ._checks import check_text
 from .briefing import BriefingAgent
 from .briefing.spoken import spoken_words, voice_of
-from .briefing.words import FAREWELLS
+from .briefing.words import GOODBYES
 from .errors import ConfigurationError
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource
 
@@ -73,7 +73,7 @@ def prewarm(
     agent = briefing or BriefingAgent()
     with contextlib.suppress(Exception):  # words of one's own may need a call
         sentences.append(agent.opening())
-    for reason in FAREWELLS:
+    for reason in GOODBYES:
         with contextlib.suppress(Exception):
             sentences.append(agent.farewell(reason) or "")
     for text in sentences:

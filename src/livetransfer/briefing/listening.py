@@ -33,7 +33,8 @@ async def from_answer_on(
         try:
             await asyncio.wait({coming, answered}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            await _cancelled(coming)
+            coming.cancel()
+            await asyncio.wait({coming})
             raise
         if answered.done():
             return _and_then(coming, frames)
@@ -52,17 +53,7 @@ async def _next(frames: AsyncIterator[Frame]) -> tuple[Frame, ...]:
 async def _and_then(
     coming: asyncio.Future[tuple[Frame, ...]], frames: AsyncIterator[Frame]
 ) -> AsyncIterator[Frame]:
-    try:
-        first = await coming
-    except asyncio.CancelledError:
-        await _cancelled(coming)
-        raise
-    for frame in first:
+    for frame in await coming:
         yield frame
     async for frame in frames:
         yield frame
-
-
-async def _cancelled(task: asyncio.Future[Any]) -> None:
-    task.cancel()
-    await asyncio.wait({task})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 
-__all__ = ["FAREWELLS", "GOODBYES", "PERSONA", "BriefingWords", "Farewell", "Problem"]
+__all__ = ["GOODBYES", "PERSONA", "BriefingWords", "Farewell", "Problem"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -25,7 +25,6 @@ calling and why, and says whether to be connected.
 """
 
 Farewell = Literal["caller_left", "cancelled", "declined", "taken", "timed_out"]
-FAREWELLS: tuple[Farewell, ...] = get_args(Farewell)
 GOODBYES: dict[Farewell, str] = {
     "caller_left": "I am sorry, the caller has just hung up. Goodbye.",
     "cancelled": "I am sorry, the caller does not need you any more. Goodbye.",

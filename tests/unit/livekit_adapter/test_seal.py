@@ -27,6 +27,16 @@ def make() -> tuple[Any, Any, RoomEvents, Seal, list[ControlEvent]]:
     return room, wire, events, Seal(wire, events, "caller", "human"), seen
 
 
+async def sealed(room: Any, seal: Seal, *published: str) -> None:
+    """The human joins, publishes these tracks and answers: the two are apart."""
+    seal.arm()
+    room.join("human")
+    for track in published:
+        room.publish("human", track)
+    room.status("human", "active")
+    await seal.answered()
+
+
 async def test_answered_at_once_and_published_after_it() -> None:
     room, wire, _, seal, _ = make()
     seal.arm()
@@ -62,10 +72,7 @@ async def test_published_while_it_rang_the_music_does_not_pause() -> None:
 
 async def test_a_track_that_never_comes_does_not_keep_the_caller_deaf() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal)
     await asyncio.sleep(0.25)
     assert wire.deaf == set()
     room.publish("human", "TR_late")
@@ -76,11 +83,7 @@ async def test_a_track_that_never_comes_does_not_keep_the_caller_deaf() -> None:
 
 async def test_repeats_end_before_the_bridge() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal, "TR_human")
     await asyncio.sleep(0.05)
     await seal.open()
     assert wire.cut == set()
@@ -98,11 +101,7 @@ async def test_repeats_end_before_the_bridge() -> None:
 @pytest.mark.parametrize("who", ["caller", "human", "we"])
 async def test_bridged_parties_that_come_back_hear_each_other_again(who: str) -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal, "TR_human")
     await seal.open()
     await asyncio.sleep(0.01)
     wire.calls.clear()
@@ -144,11 +143,7 @@ async def test_a_server_that_is_away_while_it_rings_ends_nothing() -> None:
 
 async def test_sealed_again_after_the_bridge() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal, "TR_human")
     await seal.open()
     await seal.reseal()
     await seal.reseal()
@@ -207,10 +202,7 @@ async def test_closed_in_the_middle_no_caller_is_deaf(after: float) -> None:
 
 async def test_giving_back_is_repeated() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal)
     wire.fail["allow_subscribing"] += [BROKEN] * 3
     await seal.aclose()
     assert wire.deaf == set()
@@ -218,11 +210,7 @@ async def test_giving_back_is_repeated() -> None:
 
 async def test_a_leg_that_rejoins_is_sealed_again() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.publish("human", "TR_human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal, "TR_human")
     await asyncio.sleep(0.3)
     room.leave("human", 2)
     wire.calls.clear()
@@ -239,10 +227,7 @@ async def test_a_leg_that_rejoins_is_sealed_again() -> None:
 async def test_who_may_not_hear_anyway_is_left_alone() -> None:
     room, wire, _, seal, _ = make()
     room.remote_participants["caller"].permissions.can_subscribe = False
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal)
     await asyncio.sleep(0.2)
     await seal.aclose()
     assert wire.count("allow_subscribing", "caller") == 0
@@ -276,10 +261,7 @@ async def test_another_human_is_parted_once_he_has_answered() -> None:
 
 async def test_what_is_said_again_is_said_once_at_a_time() -> None:
     room, wire, _, seal, _ = make()
-    seal.arm()
-    room.join("human")
-    room.status("human", "active")
-    await seal.answered()
+    await sealed(room, seal)
     for number in range(5):
         room.publish("human", f"TR_{number}")
     wire.calls.clear()

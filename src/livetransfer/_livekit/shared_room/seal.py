@@ -147,8 +147,7 @@ class Seal:
             await asyncio.gather(self._part(self._caller), self._part(self._human))
         except Exception as error:
             raise seal_failed(classify(error)) from error
-        for listener in (self._human, *self._listeners()):
-            self._repeat(listener)
+        self._repeat_to_all()
 
     async def open(self) -> None:
         """Let them hear each other.
@@ -291,6 +290,10 @@ class Seal:
             turn = self._turns[listener] = self._turns.get(listener, 0) + 1
             self._tasks.start(self._repeated(listener, turn), "seal-repeat")
 
+    def _repeat_to_all(self) -> None:
+        for listener in (self._human, *self._listeners()):
+            self._repeat(listener)
+
     async def _repeated(self, listener: str, turn: int) -> None:
         over = self._over
         for delay in REPEATS:
@@ -368,8 +371,7 @@ class Seal:
     def _on_reconnected(self) -> None:
         """What was to be said while our own connection was made anew may have been lost."""
         if self._events.has_answered(self._human):
-            for listener in (self._human, *self._listeners()):
-                self._repeat(listener)
+            self._repeat_to_all()
 
     async def _rejoined(self, identity: str) -> None:
         gate = self._gates[identity]
