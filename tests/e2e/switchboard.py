@@ -162,6 +162,14 @@ class TransferCall:
         human.tone(voice)
         await asyncio.gather(self.caller.hears(voice, PATIENCE), human.hears(cast.CALLER, PATIENCE))
 
+    async def handed_over(self, human: Call) -> float:
+        """Both hear each other and the music has faded under it; since when there is no AI."""
+        await self.joined(human)
+        talking = time.monotonic()
+        faded = await self.caller.stops_hearing(cast.MUSIC, PATIENCE)
+        assert faded - talking < 1.0
+        return max(talking, faded)
+
     async def served_again(self) -> None:
         """The AI hears the caller and answers: the session works."""
         self.caller.quiet()

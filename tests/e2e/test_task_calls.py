@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -67,8 +66,7 @@ async def music_url() -> AsyncIterator[str]:
 async def connected(call: TransferCall, human: Call) -> None:
     """The human says yes to the briefing; both talk, the AI is silent, one ends it for both."""
     await call.briefed(human)
-    await call.joined(human)
-    since = time.monotonic()
+    since = await call.handed_over(human)
     await asyncio.sleep(1.5)
     judge.nothing_of_the_ai((call.caller, human), since)
     assert not call.requests_after(since)

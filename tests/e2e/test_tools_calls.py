@@ -52,11 +52,10 @@ async def test_a_caller_is_handed_over_once(tools: Switchboard, model: str) -> N
     await call.ask()
     human = await call.human()
     await call.briefed(human)
-    await call.joined(human)
-    joined = time.monotonic()
+    since = await call.handed_over(human)
     await asyncio.sleep(4.0)
     await call.joined(human)
-    judge.nothing_of_the_ai([call.caller, human], joined)
+    judge.nothing_of_the_ai([call.caller, human], since)
     assert (await call.outcome())["status"] == "bridged"
     assert len(call.phones[0].call_ids) == 1
     assert judge.heard(call.caller, [cast.BACK], 0.0) == 0
