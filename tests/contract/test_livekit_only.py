@@ -108,6 +108,20 @@ async def test_the_agent_receives_nobody_who_is_bridged(rig: LiveKitRig) -> None
     await receives(rig, CALLER)
 
 
+async def test_the_caller_is_received_again_however_soon_the_bridge_is_over(
+    rig: LiveKitRig,
+) -> None:
+    """The connection sends what is asked at the same moment in either order."""
+    leg = await answered(rig)
+    await receives(rig, CALLER, leg.identity)
+    for _ in range(20):
+        await rig.control.bridge(leg)
+        await rig.control.seal(leg)
+        # It is not seen that something is under way, which it is for 0.1 s.
+        await asyncio.sleep(0.3)
+        await receives(rig, CALLER, leg.identity)
+
+
 async def test_music_goes_on_while_something_holds_up_the_event_loop(rig: LiveKitRig) -> None:
     clip = 0.2 * np.sin(2 * np.pi * TONES["music"] * np.arange(24_000) / 24_000)
     sink = await rig.control.open_audio([CALLER])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from livetransfer._livekit.livekit_control import LiveKitControl
 from livetransfer.control import BridgeMode, Leg
 from livetransfer.destination import Destination
 
-from .livekit_fakes import FakeRoom, fake_call
+from .livekit_fakes import FakePublication, FakeRoom, fake_call
 
 pytestmark = pytest.mark.usefixtures("clock")  # no test waits for the machine
 
@@ -67,7 +68,8 @@ async def scene() -> AsyncIterator[Scene]:
     control = LiveKitControl(wire, events, "caller", joining)
     yield Scene(room, control, joining)
     await control.aclose()
-    left = room.handlers["track_published"] + room.handlers["track_subscribed"]
+    followed = ("track_published", "track_subscribed", "track_unsubscribed")
+    left = [handler for event in followed for handler in room.handlers[event]]
     assert not left, "a handler was left on the room"
 
 
@@ -124,6 +126,7 @@ async def test_the_caller_is_received_again(scene: Scene, end: str) -> None:
     scene.room.publish("caller", "TR_muted")
     scene.room.remote_participants["caller"].track_publications["TR_muted"].subscribed = False
     await scene.control.bridge(HUMAN)
+    await asyncio.sleep(1.0)
     scene.room.leave("agent-briefing")
     assert not scene.received()["TR_caller"], "somebody else has left"
     if end == "human":
@@ -153,3 +156,94 @@ async def test_a_call_id_is_kept_when_its_leg_has_left(scene: Scene) -> None:
     scene.room.leave("human")
     assert scene.control.call_id(HUMAN) == "a84b4c76e66710@pbx.example.com"
     assert scene.control.call_id(Leg("nobody")) is None
+
+
+class SlowPublication(FakePublication):
+    """Its subscription changes when the connection says so, not when it is asked for."""
+
+    def __init__(self, sid: str) -> None:
+        super().__init__(sid)
+        self.asked: list[bool] = []
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        self.asked.append(subscribed)
+
+    def comes_about(self, room: FakeRoom) -> None:
+        """The connection tells that what was asked last is so now."""
+        self.subscribed = self.asked[-1]
+        event = "track_subscribed" if self.subscribed else "track_unsubscribed"
+        room.emit(event, object(), self, room.remote_participants["caller"])
+
+
+@pytest.fixture
+def voice(scene: Scene) -> SlowPublication:
+    """The caller's voice."""
+    publication = SlowPublication("TR_slow")
+    scene.room.remote_participants["caller"].track_publications = {"TR_slow": publication}
+    return publication
+
+
+async def test_two_requests_are_not_made_at_once(scene: Scene, voice: SlowPublication) -> None:
+    """They would be sent in either order, and the agent could stay deaf for good."""
+    await scene.control.bridge(HUMAN)
+    scene.room.leave("human")
+    assert voice.asked == [False]
+    await scene.control.bridge(HUMAN)
+    voice.comes_about(scene.room)
+    await asyncio.sleep(1.0)
+    assert voice.asked == [False], "it is what is wanted again"
+    await scene.control.bridge(HUMAN)
+    await scene.control.aclose()
+    assert voice.asked == [False, True], "that was long ago"
+    await asyncio.sleep(0.1)
+    voice.comes_about(scene.room)
+    await asyncio.sleep(10.0)
+    assert voice.asked == [False, True]
+
+
+async def test_soon_after_it_was_dropped(scene: Scene, voice: SlowPublication) -> None:
+    await scene.control.bridge(HUMAN)
+    await asyncio.sleep(0.02)
+    await scene.control.aclose()
+    voice.comes_about(scene.room)
+    assert voice.asked == [False]
+    await asyncio.sleep(0.031)
+    assert voice.asked == [False, True]
+
+
+async def test_asked_until_it_comes(scene: Scene, voice: SlowPublication) -> None:
+    await scene.control.bridge(HUMAN)
+    voice.comes_about(scene.room)
+    await asyncio.sleep(10.0)
+    scene.room.leave("human")
+    await asyncio.sleep(0.7)
+    assert voice.asked == [False, True, True]
+    voice.comes_about(scene.room)
+    await asyncio.sleep(10.0)
+    assert voice.asked == [False, True, True]
+
+
+async def test_joined_again_before_it_has_come(scene: Scene, voice: SlowPublication) -> None:
+    await scene.control.bridge(HUMAN)
+    voice.comes_about(scene.room)
+    await asyncio.sleep(10.0)
+    await scene.control.seal(HUMAN)
+    await scene.control.bridge(HUMAN)
+    assert voice.asked == [False, True]
+    voice.comes_about(scene.room)
+    assert voice.asked == [False, True, False], "after it has come"
+    await asyncio.sleep(10.0)
+    assert voice.asked == [False, True, False]
+
+
+async def test_it_never_comes(
+    scene: Scene, voice: SlowPublication, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.control.bridge(HUMAN)
+    voice.comes_about(scene.room)
+    scene.room.leave("human")
+    await asyncio.sleep(5.2)
+    assert voice.asked == [False, *[True] * 6]
+    await asyncio.sleep(60.0)
+    assert len(voice.asked) == 7
+    assert "does not receive a party" in caplog.text
