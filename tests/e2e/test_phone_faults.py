@@ -86,7 +86,7 @@ async def test_a_trunk_with_a_password(
 
 
 async def test_the_human_holds_and_resumes(switchboard: Switchboard) -> None:
-    """livekit-sip 1.2.0 does not answer the re-INVITE of a phone that it has dialled; 1.10.0 does."""
+    """livekit-sip 1.2.0 does not answer the re-INVITE of a phone that it dialled; 1.10.0 does."""
     call = await switchboard.call([Answer(after=0.5)])
     human = await bridged(call)
     since = time.monotonic()
