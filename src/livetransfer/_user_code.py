@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from ._tasks import keep
@@ -35,6 +36,7 @@ async def ask(
     limit: float,
     *,
     passes: tuple[type[BaseException], ...] = (),
+    unused: Callable[[Any], object] | None = None,
 ) -> Any:
     """Return what `code` returns, or what the awaitable that it returns comes to.
 
@@ -47,6 +49,8 @@ async def ask(
         code: The code.
         limit: Seconds that it may take.
         passes: Errors that are meant for somebody else and are raised as they are.
+        unused: Is given what `code` comes to where nobody waits for it any more: after `limit`, or
+            a cancellation in the same instant, or one that it has not heeded.
 
     Raises:
         CodeFailed: It raised, or took longer than `limit`.
@@ -62,13 +66,16 @@ async def ask(
     if not inspect.isawaitable(found):
         return found
     task: asyncio.Task[Any] = asyncio.create_task(_awaiting(found), name=f"livetransfer-{hook}")
+    done: set[asyncio.Task[Any]] = set()
     try:
         done, _ = await asyncio.wait({task}, timeout=limit)
     finally:
-        if not task.done():
+        if not done:
             # It may take its time to end, or not end at all: nobody waits for it.
             task.cancel()
             keep(task)
+            if unused is not None:
+                task.add_done_callback(partial(_hand_on, unused))
     if not done:
         raise CodeFailed(hook, f"did not end within {limit:g} s")
     if task.cancelled():
@@ -109,6 +116,11 @@ def checked_text(hook: str, value: object) -> str:
     if not isinstance(value, str):
         raise CodeFailed(hook, f"returned a {type(value).__name__}, not a text")
     return value
+
+
+def _hand_on(unused: Callable[[Any], object], task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        unused(task.result())
 
 
 async def _awaiting(found: Awaitable[T]) -> T:

@@ -12,10 +12,9 @@ from livetransfer.errors import TransferError, UnknownDestinationError
 from livetransfer.outcome import Attempt
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.routing.router import Router, RouteRequest, several
-from livetransfer.status import TransferStatus
 
-from .account import Account
 from .course import Course, ListCourse, Resolved, Ring, Routed
+from .unused_offer import give_back, release
 
 __all__ = ["Asking"]
 
@@ -93,7 +92,7 @@ class Asking:
     async def _offer(
         self, router: Router, request: RouteRequest, attempts: Sequence[Attempt]
     ) -> Offer | Wait | None:
-        found = await self._ask(lambda: router.offer(request, attempts))
+        found = await self._ask(lambda: router.offer(request, attempts), unused=give_back)
         if found is None or isinstance(found, Wait):
             return found
         if not isinstance(found, Offer):
@@ -102,13 +101,17 @@ class Asking:
             destinations = self._checked_late(lambda: found.destinations)
         except CodeFailed:
             # None of them is rung: who was taken for it is free again.
-            for lease in found.leases:
-                await Account(lease).over(TransferStatus.ANSWERED_ELSEWHERE)
+            await release(found)
             raise
         return replace(found, destinations=destinations)
 
-    async def _ask(self, code: Callable[[], object | Awaitable[object]]) -> object:
-        return await ask("router", code, self._limit, passes=(UnknownDestinationError,))
+    async def _ask(
+        self,
+        code: Callable[[], object | Awaitable[object]],
+        unused: Callable[[object], None] | None = None,
+    ) -> object:
+        passes = (UnknownDestinationError,)
+        return await ask("router", code, self._limit, passes=passes, unused=unused)
 
     def _checked_late(self, read: Callable[[], Sequence[Destination]]) -> tuple[Destination, ...]:
         try:

@@ -7,49 +7,32 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from livetransfer._tasks import keep
-from livetransfer._user_code import CodeFailed, ask, ask_now
-from livetransfer.circumstances import QueueState
+from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.control import BridgeMode, ControlEvent
-from livetransfer.errors import TransferError, UnknownDestinationError
+from livetransfer.errors import TransferError
 from livetransfer.events import (
     AttemptEnded,
     HookFailed,
     OfferMade,
-    WaitingInQueue,
 )
 from livetransfer.fallback import Action, Fallback, GoTo, Next, Retry, ReturnToAgent
 from livetransfer.fallback.actions import LastAction
 from livetransfer.fallback.policy import decide
 from livetransfer.outcome import Attempt
-from livetransfer.phases import Phase
-from livetransfer.routing.offer import Offer, Wait
+from livetransfer.routing.offer import Offer
 from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt, TransferProtocol
 from .call import Call
 from .course import Course
 from .endings import AttemptOver, Stopped
-from .interrupts import settled
+from .next_offer import NextOffer
 from .reporting import decided, nobody, record
 
 __all__ = ["Attempts", "GivenUp"]
 
 logger = logging.getLogger("livetransfer")
-
-SOON = 0.3
-"""Seconds that a router may take before the caller is put on hold for it."""
-
-SOONEST = 0.2
-"""Seconds between two times that a router is asked for a caller who waits, at least."""
-
-UNWATCHED = 2.0
-"""Seconds between them where a place does not tell that it has changed."""
-
-LEAVE_LIMIT = 2.0
-"""Seconds that giving up a place in a queue may take."""
 
 
 class GivenUp(Exception):
@@ -92,10 +75,10 @@ class Attempts:
     ) -> None:
         self._call, self._protocol, self._course = call, protocol, course
         self._go_to = go_to
-        self._refused: TransferError | None = None
         self._own_protocol = protocol
         self._fallback, self._ring_timeout = fallback, ring_timeout
         self._max_attempts, self._holds = max_attempts, holds
+        self._next_offer = NextOffer(call, holds=holds)
         self._made = self._courses = 0
         self._tries: Counter[object] = Counter()
         self._ahead: LiveAttempt | None = None
@@ -130,12 +113,16 @@ class Attempts:
         while True:
             self._made += 1
             try:
-                offer = await self._offer(again=again)
+                offer = await self._next_offer.find(
+                    self._course, again=again, first=not self._courses
+                )
             except AttemptOver as over:
                 key = (self._courses, None)
                 self._tries[key] += 1
                 call.destination = None
-                attempt = nobody(call, over, tries=self._tries[key])
+                # Who has left the queue by a key is not rung for any more.
+                left = over.status is TransferStatus.CANCELLED
+                attempt = nobody(call, over, tries=self._tries[key], last=left)
             else:
                 done, attempt = await self._attempt(offer)
                 if done is not None:
@@ -182,11 +169,12 @@ class Attempts:
         except TransferError as error:
             call.department = department
             logger.error("a fallback policy goes to somebody who cannot be rung", exc_info=error)
-            self._refused = error
+            self._next_offer.refused = error
             return
         self._course, self._courses = course, self._courses + 1
         self._protocol = self._own_protocol if protocol is None else protocol
         call.queue = None
+        call.patience.another_queue()
 
     async def _attempt(self, offer: Offer) -> tuple[tuple[BridgeMode | None] | None, Attempt]:
         """Make one attempt; return whether it has succeeded, and what is written down."""
@@ -228,95 +216,10 @@ class Attempts:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             self.closing = None
 
-    # -- who is rung -----------------------------------------------------------------------
-
-    async def _offer(self, *, again: bool) -> Offer:
-        """Return whom to ring, after a wait in a queue where nobody is free.
-
-        Raises:
-            AttemptOver: Nobody is available.
-        """
-        call = self._call
-        refused, self._refused = self._refused, None
-        if refused is not None:
-            raise AttemptOver(TransferStatus.UNAVAILABLE, str(refused)) from refused
-        wait: Wait | None = None
-        left_at: float | None = None
-        try:
-            while True:
-                found = await self._found(again=again)
-                if isinstance(found, Offer):
-                    wait = None  # who made the offer has taken the place back
-                    return found
-                if found is None:
-                    raise AttemptOver(TransferStatus.UNAVAILABLE, "nobody is available")
-                if left_at is None:
-                    left_at = call.at + found.max_wait
-                call.queue = QueueState(found.queue, found.position, found.estimate)
-                if wait is None or (wait.position, wait.estimate) != (
-                    found.position,
-                    found.estimate,
-                ):
-                    call.emit(WaitingInQueue(call.at, found.queue, found.position, found.estimate))
-                wait = found
-                call.waits(wait)
-                await self._wait(found, left_at - call.at)
-        finally:
-            call.patience.called()
-            call.waits(None)
-            if wait is not None:
-                leaving = keep(asyncio.create_task(_leave(wait), name="livetransfer-queue"))
-                call.teardown.push("place in the queue", lambda: settled(leaving))
-
-    async def _wait(self, wait: Wait, seconds: float) -> None:
-        call = self._call
-        if call.phases.current is not Phase.WAITING:
-            if self._holds or call.on_hold:
-                await call.guard(call.hold())
-            call.phases.move(Phase.WAITING)
-        call.patience.queued()
-        late = AttemptOver(TransferStatus.UNAVAILABLE, "nobody was free in time")
-        if seconds <= 0:
-            raise late
-        await call.interrupts.guard(
-            _changed(wait), unfinished=call.teardown, limit=seconds, late=late
-        )
-
-    async def _found(self, *, again: bool) -> Offer | Wait | None:
-        """Ask the course; a router that takes its time has the caller on hold meanwhile."""
-        call, course = self._call, self._course
-        asking = asyncio.ensure_future(
-            (course.again if again else course.next)(tuple(call.attempts))
-        )
-        try:
-            if self._holds and not call.on_hold:
-                either: set[asyncio.Future[Any]] = {asking, call.interrupts.stopped}
-                await asyncio.wait(
-                    either,
-                    timeout=SOON,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not asking.done():
-                    call.interrupts.check()
-                    call.holding()
-                    await call.guard(call.hold())
-            return await call.guard(_result(asking))
-        except UnknownDestinationError as error:
-            if not self._courses:
-                raise  # a model has named it, and can name another
-            raise AttemptOver(TransferStatus.UNAVAILABLE, str(error)) from error
-        except CodeFailed as failed:
-            call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is rung"))
-            logger.error("a router failed; nobody is rung", exc_info=failed)
-            raise AttemptOver(TransferStatus.UNAVAILABLE, str(failed)) from failed.__cause__
-        finally:
-            if not asking.done():
-                asking.cancel()
-
     # -- what follows ----------------------------------------------------------------------
 
     def _decide(self, attempt: Attempt) -> Action:
-        action = self._ask_policy(attempt)
+        action = self._last_word(attempt) if attempt.last else self._ask_policy(attempt)
         why = attempt.status.value
         wait = action.after if isinstance(action, Retry) else 0.0
         if isinstance(action, (Next, Retry, GoTo)):
@@ -345,26 +248,3 @@ class Attempts:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "the default policy decides"))
             logger.error("a fallback policy failed; the default one is used", exc_info=failed)
             return decide(None, attempt)
-
-
-async def _result(task: asyncio.Future[Offer | Wait | None]) -> Offer | Wait | None:
-    return await task
-
-
-async def _changed(wait: Wait) -> None:
-    """Return when the router is to be asked again: not at once, and also where a place fails."""
-    loop = asyncio.get_running_loop()
-    again = loop.time() + SOONEST
-    try:
-        await wait.place.changed()
-    except Exception:
-        logger.warning("a place in a queue could not be watched; its router is asked now and then")
-        again = loop.time() + UNWATCHED
-    await asyncio.sleep(max(0.0, again - loop.time()))
-
-
-async def _leave(wait: Wait) -> None:
-    try:
-        await ask("place", wait.place.leave, LEAVE_LIMIT)
-    except CodeFailed:
-        logger.warning("a place in a queue could not be given up; it expires", exc_info=True)

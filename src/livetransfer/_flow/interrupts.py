@@ -21,7 +21,9 @@ from .endings import AttemptOver, Stopped
 from .patience import Patience
 from .teardown import Teardown
 
-__all__ = ["Breakable", "Interrupts", "settled"]
+__all__ = ["EXIT_KEY", "Breakable", "Interrupts", "settled"]
+
+EXIT_KEY = "the caller pressed the exit key"
 
 T = TypeVar("T")
 
@@ -61,6 +63,7 @@ class Interrupts:
         self._waiting: asyncio.TimerHandle | None = None
         self._control, self._session, self._patience = control, session, patience
         self._exit_key, self._can_exit = exit_key, can_exit
+        self._queue_left: asyncio.Future[None] | None = None
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost = False
 
@@ -104,7 +107,32 @@ class Interrupts:
             and event.digit == self._exit_key
             and self._can_exit()
         ):
-            self.stop(TransferStatus.CANCELLED, "the caller pressed the exit key")
+            self._exit()
+
+    def _exit(self) -> None:
+        if self._queue_left is None:
+            self.stop(TransferStatus.CANCELLED, EXIT_KEY)
+        elif not self._queue_left.done():
+            self._queue_left.set_result(None)
+
+    def in_queue(self) -> asyncio.Future[None]:
+        """The caller waits in a queue: the exit key leaves it, and does not end the transfer.
+
+        Returns:
+            Done when the key is pressed, before `leave_queue`.
+        """
+        if self._queue_left is None:
+            self._queue_left = asyncio.get_running_loop().create_future()
+        return self._queue_left
+
+    @property
+    def queue_left(self) -> bool:
+        """Whether the caller has left the queue in which he waits."""
+        return self._queue_left is not None and self._queue_left.done()
+
+    def leave_queue(self) -> None:
+        """The caller waits in no queue any more."""
+        self._queue_left = None
 
     def _caller_left(self, reason: str) -> None:
         if self._grace and not self._gone.is_set():

@@ -28,6 +28,7 @@ class Patience:
         self._hold_began: asyncio.Future[None] = self._loop.create_future()
         self._waits: list[tuple[float, float]] = []
         self._waiting_since: float | None = None
+        self._queue_from = 0
 
     def dialled(self) -> None:
         """A phone is about to be rung. The first time counts."""
@@ -51,6 +52,10 @@ class Patience:
             self._waits.append((self._waiting_since, self._loop.time()))
             self._waiting_since = None
 
+    def another_queue(self) -> None:
+        """What the caller waits from now on is in another queue. Call it after `called`."""
+        self._queue_from = len(self._waits)
+
     @property
     def on_hold(self) -> bool:
         """Whether the caller is on hold."""
@@ -66,8 +71,13 @@ class Patience:
         """For how long the caller has waited in queues."""
         return self._waited_since(float("-inf"))
 
-    def _waited_since(self, moment: float) -> float:
-        waits = list(self._waits)
+    @property
+    def seconds_in_queue(self) -> float:
+        """For how long the caller has waited in the queue that he is in, or was in last."""
+        return self._waited_since(float("-inf"), self._queue_from)
+
+    def _waited_since(self, moment: float, index: int = 0) -> float:
+        waits = self._waits[index:]
         if self._waiting_since is not None:
             waits.append((self._waiting_since, self._loop.time()))
         return sum(max(0.0, end - max(start, moment)) for start, end in waits)

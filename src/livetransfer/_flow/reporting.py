@@ -90,8 +90,8 @@ def record(
     )
 
 
-def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
-    """Write down that a router named nobody; return it as a policy sees it."""
+def nobody(call: Call, over: AttemptOver, *, tries: int, last: bool) -> Attempt:
+    """Write down that nobody was rung; return it as a policy sees it."""
     attempt = Attempt(
         None,
         over.status,
@@ -100,6 +100,7 @@ def nobody(call: Call, over: AttemptOver, *, tries: int) -> Attempt:
         seconds_on_hold=call.patience.seconds_on_hold,
         waited=call.patience.seconds_waited,
         **call.circumstances(),
+        last=last,
         earlier=tuple(call.attempts),
         cause=over.cause,
     )

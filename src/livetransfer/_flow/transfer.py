@@ -314,7 +314,8 @@ class Transfer:
             skills=self._skills,
             priority=self._priority,
             call=call.control.name,
-            waited=call.patience.seconds_on_hold,
+            waited=max(call.patience.seconds_on_hold, call.patience.seconds_waited),
+            queued=call.patience.seconds_in_queue,
             kind=self._kind,
             tell=lambda event: call.emit(event(call.at)),
         )

@@ -19,7 +19,6 @@ _NEVER_ASKED = frozenset(
         TransferStatus.BRIDGED,
         TransferStatus.REFERRED,
         TransferStatus.CALLER_LEFT,
-        TransferStatus.CANCELLED,
         TransferStatus.ANSWERED_ELSEWHERE,
     }
 )
@@ -62,8 +61,11 @@ def table(decide: Callable[[Attempt], Action], answers: Iterable[AnswerClass]) -
 def _cells(
     decide: Callable[[Attempt], Action], status: TransferStatus, answer: AnswerClass | None
 ) -> list[str]:
-    who = None if status is TransferStatus.UNAVAILABLE else _SOMEBODY
-    first = Attempt(who, status, tries=1, remaining=1, answered_by=answer)
+    # A policy is asked after a cancellation where the caller has left a queue by the exit key.
+    cancelled = status is TransferStatus.CANCELLED
+    who = None if cancelled or status is TransferStatus.UNAVAILABLE else _SOMEBODY
+    left = 0 if cancelled else 1
+    first = Attempt(who, status, tries=1, remaining=left, answered_by=answer, last=cancelled)
     action = _decided(decide, first)
     second = replace(first, tries=2, remaining=0)
     if isinstance(action, GoTo):

@@ -93,7 +93,8 @@ class FallbackPolicy(Policy):
         retries: How many more times a destination is tried that was busy, did not answer, or
             whose trunk was not available.
         retry_after: Seconds on hold before each such retry.
-        finally_: What happens after the last destination.
+        finally_: What happens after the last destination. A caller who has left a queue by the
+            exit key goes back to the AI.
         say: A sentence for the caller at that point.
     """
 
@@ -111,6 +112,8 @@ class FallbackPolicy(Policy):
 
     def decide(self, attempt: Attempt) -> Action | None:
         """Say what happens after `attempt`."""
+        if attempt.status is TransferStatus.CANCELLED:
+            return ReturnToAgent()
         if attempt.status is not TransferStatus.INDETERMINATE and not attempt.last:
             if attempt.retryable and attempt.tries <= self.retries:
                 return Retry(after=self.retry_after)
@@ -173,7 +176,8 @@ class Otherwise(Policy):
     """The last rule: whatever has happened, do this.
 
     For the end of a composition. Not before other rules: what stands after it is asked only where
-    its action cannot be carried out.
+    its action cannot be carried out. A caller who has left a queue by the exit key is not hung up
+    by it: `On` with ``TransferStatus.CANCELLED`` says so where that is meant.
 
     Args:
         action: What happens.
@@ -189,6 +193,8 @@ class Otherwise(Policy):
 
     def decide(self, attempt: Attempt) -> Action | None:
         """Return the action."""
+        if attempt.status is TransferStatus.CANCELLED and isinstance(self.action, HangUp):
+            return None
         return self.action if possible(self.action, attempt) else None
 
 
@@ -239,7 +245,7 @@ def possible(action: object, attempt: Attempt) -> bool:
     """Return whether `action` can be carried out after `attempt`."""
     if not isinstance(action, (Next, Retry, GoTo)):
         return True
-    if attempt.last or attempt.status is TransferStatus.INDETERMINATE:
+    if attempt.last or attempt.status in (TransferStatus.INDETERMINATE, TransferStatus.CANCELLED):
         return False  # nobody is dialled any more
     if isinstance(action, Next):
         return attempt.remaining > 0

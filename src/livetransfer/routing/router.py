@@ -38,7 +38,9 @@ class RouteRequest:
         attributes: The attributes of the caller's participant.
         skills: Skills that are required, and the lowest level of each.
         priority: The caller's priority: a higher one is served first.
-        waited: Seconds since the caller was put on hold.
+        waited: Seconds since the caller was put on hold; while the AI goes on talking with him,
+            those that he has waited in queues.
+        queued: Seconds that he has waited in the queue that is asked now, ringing not counted.
         seniority: Seconds by which his place in a queue is older than this call, as that of
             somebody who is called back; it counts for his place alone.
         call: What names the call over all of its transfers, on any worker: the room's name.
@@ -56,6 +58,7 @@ class RouteRequest:
     skills: Mapping[str, int] = field(default_factory=dict)
     priority: int = 0
     waited: float = 0.0
+    queued: float = 0.0
     seniority: float = 0.0
     call: str | None = None
     kind: Literal["warm", "cold"] = "warm"

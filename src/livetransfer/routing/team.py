@@ -276,7 +276,7 @@ class Team(Router):
                 limit = None  # the first ones are kept for callers who have waited longer
             else:
                 break
-        left = queue.max_wait - request.waited
+        left = queue.max_wait - request.queued
         if names and not anybody(names, snapshot, left):
             return None
         return await self._wait(store, ticket, lines, snapshot, left)
@@ -304,7 +304,8 @@ class Team(Router):
         known: frozenset[str],
     ) -> bool:
         """Return whether others may be offered later, because the caller will have waited."""
-        later = replace(request, waited=request.waited + roster.queue.max_wait)
+        left = max(0.0, roster.queue.max_wait - request.queued)
+        later = replace(request, waited=request.waited + left)
         lines = self._lines(roster, later, now)
         return bool(names_of([self._not_rung(o, request, attempts) for o in lines]) - known)
 

@@ -142,7 +142,8 @@ def composed(rules: list[Any]) -> Policy:
 
 def possible(action: Any, seen: Attempt) -> bool:
     """What the docs say, in other words than the code's."""
-    if dials(action) and (seen.last or seen.status is TransferStatus.INDETERMINATE):
+    over = (TransferStatus.INDETERMINATE, TransferStatus.CANCELLED)
+    if dials(action) and (seen.last or seen.status in over):
         return False
     if isinstance(action, Next):
         return bool(seen.remaining)
@@ -154,7 +155,10 @@ def opinion(rule: Any, seen: Attempt) -> Any:
         if seen.status not in rule.when and seen.answered_by not in rule.when:
             return None
         return None if rule.times is not None and seen.tries > rule.times else rule.action
-    return rule.action if isinstance(rule, Otherwise) else rule(seen)
+    if isinstance(rule, Otherwise):
+        back = seen.status is TransferStatus.CANCELLED and isinstance(rule.action, HangUp)
+        return None if back else rule.action
+    return rule(seen)
 
 
 @given(st.lists(RULES, min_size=1, max_size=5), ATTEMPTS)

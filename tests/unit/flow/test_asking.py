@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,14 @@ import pytest
 
 from livetransfer import (
     Destination,
+    FallbackPolicy,
+    GoTo,
+    HangUp,
     HookFailed,
     Next,
     OfferMade,
+    On,
+    Otherwise,
     Retry,
     Router,
     RouteRequest,
@@ -23,7 +29,7 @@ from livetransfer import (
 )
 from livetransfer.outcome import Attempt
 from livetransfer.routing import Offer, Wait
-from livetransfer.testing import Human, simulate
+from livetransfer.testing import Human, Simulation, simulate
 from tests.unit.transfers import rig
 
 ANN, BOB = "+15550100", "+15550101"
@@ -243,6 +249,126 @@ async def test_the_exit_key_leaves_the_queue() -> None:
             assert (await r.outcome()).status is TransferStatus.CANCELLED
             await asyncio.sleep(1)
             assert place.left == 1
+
+
+async def test_the_fallback_decides_what_follows_the_exit_key_in_a_queue() -> None:
+    seen: list[Attempt] = []
+
+    def policy(attempt: Attempt) -> Any:
+        seen.append(attempt)
+        return GoTo("sales")
+
+    async with simulate() as call:
+        transfer = WarmTransfer(
+            Offers(Wait(Queued(1e6), "sales", 1)), exit_key="*", fallback=policy
+        )
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            call.at(30, lambda: call.caller.press("*"))
+            outcome = await r.outcome()
+    assert outcome.status is TransferStatus.CANCELLED
+    assert outcome.reason == "the caller pressed the exit key"
+    (attempt,) = seen
+    assert (attempt.status, attempt.last) == (TransferStatus.CANCELLED, True)
+    assert attempt.queue is not None
+    assert outcome.attempts == (attempt,)
+
+
+@pytest.mark.parametrize(
+    ("policy", "stays"),
+    [
+        (On("cancelled", HangUp()) | FallbackPolicy(), False),
+        (FallbackPolicy(finally_="hang_up"), True),
+        (Otherwise(HangUp()), True),
+        (None, True),
+    ],
+)
+async def test_after_it_he_is_hung_up_only_where_a_rule_says_so(policy: Any, stays: bool) -> None:
+    async with simulate() as call:
+        transfer = WarmTransfer(Offers(Wait(Queued(1e6))), exit_key="*", fallback=policy)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            call.at(30, lambda: call.caller.press("*"))
+            outcome = await r.outcome()
+            assert outcome.status is TransferStatus.CANCELLED
+            assert outcome.caller_present is stays
+
+
+async def test_the_key_counts_while_a_router_is_asked_again() -> None:
+    lease = Taken()
+
+    class Slow(Offers):
+        async def offer(self, request: RouteRequest, attempts: Sequence[Attempt]) -> Any:
+            if request.queued:
+                await asyncio.sleep(5)
+            return super().offer(request, attempts)
+
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        router = Slow(Wait(Queued(10)), Offer((Destination(ANN),), leases=(lease,)))
+        async with rig(call, WarmTransfer(router, exit_key="*").run) as r:
+            r.ask()
+            call.at(13, lambda: call.caller.press("*"))
+            assert (await r.outcome()).status is TransferStatus.CANCELLED
+            await asyncio.sleep(1)
+    assert lease.released == [TransferStatus.ANSWERED_ELSEWHERE]
+    assert not call.human(ANN).rings
+
+
+@pytest.mark.parametrize("talks", [False, True], ids=["on hold", "the AI goes on talking"])
+async def test_a_router_knows_how_long_he_has_waited_and_in_this_queue(talks: bool) -> None:
+    asked: list[tuple[float, float]] = []
+
+    class Asked(Offers):
+        def offer(self, request: RouteRequest, attempts: Sequence[Attempt]) -> Any:
+            asked.append((request.waited, request.queued))
+            return super().offer(request, attempts)
+
+    ann = Offer((Destination(ANN),), ring_timeout=10)
+    router = Asked(ann, Wait(Queued(30)), ann, Wait(Queued(20)), None, Wait(Queued(10)), None)
+    policy = On("no_answer", Retry(after=0)) | On("unavailable", GoTo("sales"))
+    async with simulate(humans={ANN: Human.silent(after=100)}) as call:
+        transfer = WarmTransfer(
+            router,
+            fallback=policy,
+            while_ringing="conversation" if talks else "music",
+        )
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            await asyncio.sleep(120)
+    waited = [waited for waited, _ in asked]
+    assert [round(queued) for _, queued in asked] == [0, 0, 30, 30, 50, 0, 10]
+    expected = [0, 0, 30, 30, 50, 50, 60] if talks else [0, 10, 40, 50, 70, 70, 80]
+    assert waited == pytest.approx(expected, abs=2.5)
+
+
+class Late(Router):
+    """Offers somebody when it is too late."""
+
+    def __init__(self, call: Simulation, lease: Taken, how: str) -> None:
+        super().__init__({"sales": ANN})
+        self._call, self._lease, self._how = call, lease, how
+
+    async def offer(self, request: RouteRequest, attempts: Sequence[Attempt]) -> Offer:
+        if self._how == "in the same instant":
+            await asyncio.sleep(3)
+            self._call.caller.hang_up()
+        else:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(100)
+        return Offer((Destination(ANN),), leases=(self._lease,))
+
+
+@pytest.mark.parametrize("how", ["in the same instant", "after a hang-up", "after route_timeout"])
+async def test_an_offer_that_comes_too_late_is_given_back(how: str) -> None:
+    lease = Taken()
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        async with rig(call, WarmTransfer(Late(call, lease, how)).run) as r:
+            r.ask()
+            if how == "after a hang-up":
+                call.at(5, call.caller.hang_up)
+            await r.outcome()
+            await asyncio.sleep(1)
+    assert lease.released == [TransferStatus.ANSWERED_ELSEWHERE]
 
 
 class Restless:
