@@ -215,8 +215,10 @@ class TransferOutcome:
 
     Attributes:
         status: The status of the attempt that decided it.
-        destination: Whom that attempt was for; None when none was made.
-        human_identity: The identity of the human's leg; None when that attempt dialled nobody.
+        destination: Whom that attempt was for; None when none was made. Of several phones that
+            rang together: whoever was joined, or has accepted, or what decided; where the transfer
+            ended before that, whoever had come furthest.
+        human_identity: The identity of that one's leg; None when that attempt dialled nobody.
         sip_code: The final SIP response code of that attempt, where there was one.
         sip_reason: Its reason phrase.
         reason: More words, for example why the human declined.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
@@ -16,7 +17,12 @@ from livetransfer.routing.router import Router, RouteRequest, several
 from .course import Course, ListCourse, Resolved, Ring, Routed
 from .unused_offer import give_back, release
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "offers"]
+
+
+def offers(targets: object) -> TypeGuard[Router]:
+    """Return whether these are a router that makes offers of its own, as a Team does."""
+    return isinstance(targets, Router) and type(targets).offer is not Router.offer
 
 
 class Asking:
@@ -63,17 +69,19 @@ class Asking:
         """
         if not isinstance(targets, Router):
             return ListCourse(self._checked(targets), self._ring, self._ring_next_after)
-        if type(targets).offer is not Router.offer:
+        if offers(targets):
             return Routed(
                 lambda attempts, retry: self._offer(
-                    targets, replace(request(), retry=retry), attempts
+                    targets, replace(request(), retry=retry, within=self._limit), attempts
                 )
             )
         if type(targets).resolve is Router.resolve:
             found = several(targets.resolve(request()))
             return ListCourse(self._checked(found), self._ring, self._ring_next_after)
         return Resolved(
-            lambda attempts: self._resolve(targets, request()), self._ring, self._ring_next_after
+            lambda attempts: self._resolve(targets, replace(request(), within=self._limit)),
+            self._ring,
+            self._ring_next_after,
         )
 
     def _checked(self, destinations: Sequence[Destination]) -> tuple[Destination, ...]:

@@ -249,6 +249,11 @@ class LiveAttempt:
         """Return the leg whose end decides what became of the attempt."""
         return min(self.legs, key=_precedence)
 
+    def furthest(self) -> HumanLeg | None:
+        """Return the leg that has come furthest, of those that are not over, else of all."""
+        legs = [human for human in self.legs if human.over is None] or self.legs
+        return max(legs, key=_progress, default=None)
+
     async def _release_others(self) -> None:
         """Give back the leases of those whose phones were never rung."""
         leases = self.offer.leases[len(self.legs) :]
@@ -306,8 +311,16 @@ _PRECEDENCE = (
 """Of several phones, the first of these decides: what a person has done, then what was busy."""
 
 
+def _progress(human: HumanLeg) -> int:
+    if human.joined:
+        return len(_STAGES)
+    return -1 if human.stage is None else _STAGES.index(human.stage)
+
+
 def _precedence(human: HumanLeg) -> int:
-    status = human.over.status if human.over is not None else None
+    if human.over is None:
+        return -1  # the others were over before the attempt was
+    status = human.over.status
     return _PRECEDENCE.index(status) if status in _PRECEDENCE else len(_PRECEDENCE)
 
 

@@ -49,6 +49,7 @@ class NextOffer:
     def __init__(self, call: Call, *, holds: bool) -> None:
         self._call, self._holds = call, holds
         self.refused: TransferError | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     async def find(self, course: Course, *, again: bool, first: bool) -> Offer:
         """Return whom to ring, after a wait in a queue where nobody is free.
@@ -67,6 +68,9 @@ class NextOffer:
         refused, self.refused = self.refused, None
         if refused is not None:
             raise AttemptOver(TransferStatus.UNAVAILABLE, str(refused)) from refused
+        if self._leaving is not None:
+            # What gives up the old place must not take away a new one: a call has one in all.
+            await call.guard(settled(self._leaving))
         wait: Wait | None = None
         left_at: float | None = None
         try:
@@ -100,6 +104,7 @@ class NextOffer:
             if wait is not None:
                 leaving = keep(asyncio.create_task(leave(wait), name="livetransfer-queue"))
                 call.teardown.push("place in the queue", lambda: settled(leaving))
+                self._leaving = leaving
 
     async def _wait(self, wait: Wait, seconds: float) -> None:
         call = self._call

@@ -34,12 +34,13 @@ class TransferOptions(TypedDict, total=False):
     """A URL, path, bytes or other source; None for quiet; default: a built-in clip."""
 
     ring_timeout: float
-    """Seconds that a phone may ring; never longer than `max_hold`. Default: 30."""
+    """Seconds that a phone may ring; never longer than `max_hold`. Default: 30. For those whom a
+    Team offers, its queue says it (20)."""
 
     ring: Ring
     """``"in_order"`` (the default): one phone after the other. ``"all"``: all at once; each human
     who answers is briefed, and the first who accepts takes the call; in a ColdTransfer they are
-    dialled, and the first who answers does."""
+    dialled, and the first who answers does. A Team says by its queues who rings together."""
 
     ring_next_after: float | None
     """Seconds after which the next phone rings too, while those before go on; not while somebody

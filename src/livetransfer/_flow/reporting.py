@@ -163,10 +163,10 @@ def outcome_of(call: Call, attempt: Attempt) -> TransferOutcome:
 
 def outcome_by(call: Call, over: AttemptOver, live: LiveAttempt | None) -> TransferOutcome:
     """Return the outcome of a run that was ended by something else than an attempt."""
-    human = live.legs[-1] if live is not None and live.legs else None
+    human = live.furthest() if live is not None else None
     return TransferOutcome(
         status=over.status,
-        destination=call.destination,
+        destination=call.destination if human is None else human.destination,
         human_identity=human.leg.identity if human is not None else None,
         reason=over.reason,
         attempts=tuple(call.attempts),

@@ -52,7 +52,7 @@ from livetransfer.status import TransferStatus
 
 from .adapter import Bridge, connect
 from .after import After
-from .asking import Asking
+from .asking import Asking, offers
 from .attempt import TransferProtocol
 from .call import Call
 from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
@@ -100,6 +100,12 @@ class Transfer:
         self._ring_timeout = check_seconds("ring_timeout", chosen["ring_timeout"], 1, 600)
         self._ring: Ring = check_choice("ring", chosen["ring"], Ring)
         self._ring_next_after = _seconds("ring_next_after", chosen["ring_next_after"], 600)
+        together = self._ring == "all" or self._ring_next_after is not None
+        if together and offers(self._targets):
+            field: Literal["ring", "ring_next_after"]
+            field = "ring" if self._ring == "all" else "ring_next_after"
+            remedy = 'who makes offers says who rings together: Queue(strategy="ring_all")'
+            raise ConfigurationError(field, chosen[field], remedy)
         self._route_timeout = check_seconds("route_timeout", chosen["route_timeout"], 0.1, 120)
         max_attempts = chosen["max_attempts"]
         if max_attempts is None:

@@ -8,10 +8,11 @@ from itertools import chain
 
 from livetransfer.destination import Destination
 from livetransfer.outcome import Attempt
-from livetransfer.status import RETRYABLE
+from livetransfer.status import RETRYABLE, TransferStatus
 from livetransfer.stores import Snapshot
 
 from .lease import LeaseTerms, MemberLease
+from .member import Member
 from .offer import Offer
 from .queue import Queue
 from .roster import Pool, Roster
@@ -22,8 +23,10 @@ __all__ = [
     "anybody",
     "capacities_of",
     "names_of",
+    "narrowed",
     "not_rung",
     "offer_of",
+    "passed_over",
     "ranking",
     "terms_of",
 ]
@@ -51,12 +54,48 @@ def not_rung(
     if not attempts:
         return line
     last = {_who(a.destination): a.status for a in attempts if a.destination is not None}
-    over = {who for who, status in last.items() if not (request.retry and status in RETRYABLE)}
+    over = {
+        who
+        for who, status in last.items()
+        # One whom a colleague was faster than has done nothing: the call may still be his.
+        if status is not TransferStatus.ANSWERED_ELSEWHERE
+        and not (request.retry and status in RETRYABLE)
+    }
     members = line.pool.members.values()
     left = [member for member in members if _who(member.destination) not in over]
     if len(left) == len(members):
         return line
     return replace(line, pool=roster.of(line.required, left))
+
+
+def narrowed(line: Line, roster: Roster, names: frozenset[str], others: Sequence[Member]) -> Line:
+    """Return a line with those of its members who are named, and with others."""
+    members = [member for member in line.pool.members.values() if member.name in names]
+    return replace(line, pool=roster.of(line.required, [*members, *others]))
+
+
+def passed_over(
+    names: frozenset[str],
+    groups: Sequence[Sequence[str]],
+    lines: Sequence[Line],
+    snapshot: Snapshot,
+) -> frozenset[str]:
+    """Return those who are free and whom a strategy does not want to be rung for this caller.
+
+    He does not wait for them: they would be kept for him, and he would never get one.
+
+    Args:
+        names: All of whom the lines are.
+        groups: Whom the strategies have named, all of them.
+        lines: The lines.
+        snapshot: The team as it is.
+    """
+    capacities, wanted = capacities_of(lines), frozenset(chain.from_iterable(groups))
+    return frozenset(
+        name
+        for name in names - wanted
+        if snapshot.state(name).free(snapshot.now, capacities.get(name, 1))
+    )
 
 
 def _who(destination: Destination) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from livetransfer._user_code import CodeFailed, ask
 
@@ -24,6 +25,9 @@ LookupCode = Callable[[RouteRequest, Sequence[Member]], LookupAnswer | Awaitable
 KEPT_SECONDS = 5.0
 """Seconds for which an answer, or a failure, is used again: a caller who waits asks often."""
 
+AFTERWARDS = 1.0
+"""Seconds that are left to a team, of those in which it has to answer, after its look-up."""
+
 KEPT = 256
 """Calls whose answer is kept."""
 
@@ -39,6 +43,20 @@ class Found:
 
     names: frozenset[str]
     others: tuple[Member, ...] = ()
+
+    def others_at(self, now: datetime, *, briefs: bool) -> list[Member]:
+        """Return those of the others who are on shift.
+
+        Args:
+            now: The moment that is meant, with its time zone.
+            briefs: Whether the transfer briefs; else those who want to be briefed are left out.
+        """
+        return [
+            member
+            for member in self.others
+            if (member.hours is None or member.hours.open_at(now))
+            and (briefs or member.method != "warm")
+        ]
 
 
 class Lookup:
@@ -69,10 +87,10 @@ class Lookup:
         kept = self._kept.get(key)
         if kept is not None and kept[0] > now and kept[1] == tries:
             return kept[2]
+        # The team as it is has to be found within the time that the run allows, too.
+        limit = min(self._limit, max(request.within - AFTERWARDS, request.within / 2))
         try:
-            found = self._read(
-                await ask("lookup", lambda: self._code(request, members), self._limit)
-            )
+            found = self._read(await ask("lookup", lambda: self._code(request, members), limit))
         except CodeFailed as failed:
             logger.warning("a team's look-up failed; the team is used as it is", exc_info=failed)
             request.failed(failed.hook, failed.reason, "the team is used as it is")

@@ -56,6 +56,11 @@ class QueuePlace:
         """What names the call."""
         return self._ticket.call
 
+    @property
+    def over(self) -> bool:
+        """Whether the place was given up, or the caller was given somebody."""
+        return self._over
+
     def is_in(self, store: TeamStore) -> bool:
         """Return whether it is this store that keeps the place."""
         return self._store is store

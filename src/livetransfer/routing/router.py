@@ -46,6 +46,7 @@ class RouteRequest:
         call: What names the call over all of its transfers, on any worker: the room's name.
         kind: How the call is transferred.
         retry: Whether the fallback said that the last ones are to be tried again.
+        within: Seconds in which the router has to answer; after them nobody is rung.
         tell: Tells the transfer's listener an event; it is given what makes the event, of the
             seconds since `run()` was called. See `failed`.
     """
@@ -63,6 +64,7 @@ class RouteRequest:
     call: str | None = None
     kind: Literal["warm", "cold"] = "warm"
     retry: bool = False
+    within: float = float("inf")
     tell: Callable[[Callable[[float], TransferEvent]], None] = field(
         default=_untold, repr=False, compare=False
     )

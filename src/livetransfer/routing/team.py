@@ -23,8 +23,10 @@ from .line import (
     anybody,
     capacities_of,
     names_of,
+    narrowed,
     not_rung,
     offer_of,
+    passed_over,
     ranking,
     terms_of,
 )
@@ -277,8 +279,10 @@ class Team(Router):
             else:
                 break
         left = queue.max_wait - request.queued
-        if names and not anybody(names, snapshot, left):
+        paused = names and not anybody(names, snapshot, left)
+        if paused and not self._may_come(roster, request, attempts, now, names):
             return None
+        ticket = replace(ticket, members=names - passed_over(names, groups, lines, snapshot))
         return await self._wait(store, ticket, lines, snapshot, left)
 
     def _lines(self, roster: Roster, request: RouteRequest, now: float) -> list[Line]:
@@ -321,24 +325,17 @@ class Team(Router):
     ) -> list[Line]:
         if self._lookup is None:
             return lines
-        able = {m.name: m for line in lines for m in line.pool.members.values()}
-        if not able:
-            return lines
-        found = await self._lookup.ask(
-            (call, lines[0].queue.name), request, tuple(able.values()), len(attempts)
-        )
+        members = {m.name: m for line in lines for m in line.pool.members.values()}
+        key = (call, lines[0].queue.name)
+        found = await self._lookup.ask(key, request, tuple(members.values()), len(attempts))
         if found is None:
             return lines
-        answered = []
-        for index, line in enumerate(lines):
-            members = [m for m in line.pool.members.values() if m.name in found.names]
-            if index == 0:
-                now = datetime.fromtimestamp(self._now(), timezone.utc)
-                members += [m for m in found.others if m.hours is None or m.hours.open_at(now)]
-            answered.append(
-                replace(line, pool=self._rosters[line.queue.name].of(line.required, members))
-            )
-        return answered
+        now = datetime.fromtimestamp(self._now(), timezone.utc)
+        others = found.others_at(now, briefs=request.kind == "warm")
+        return [
+            narrowed(line, self._rosters[line.queue.name], found.names, () if index else others)
+            for index, line in enumerate(lines)
+        ]
 
     async def _wait(
         self,
@@ -352,6 +349,7 @@ class Team(Router):
         seen = snapshot
         if place is not None and not place.is_in(store):
             await place.leave()  # the team's own store has come
+        if place is not None and place.over:
             place = None
         if place is None:
             place = await QueuePlace.join(store, self._name, ticket, self._lease_seconds)

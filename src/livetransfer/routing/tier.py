@@ -156,7 +156,7 @@ class Tier:
             len(state.alive(now)) if state.held else 0,
             state.calls,
             state.last_rung,
-            state.last_call_ended,
+            state.talked_until(now),
         )
 
 

@@ -102,6 +102,11 @@ class MemberState:
             return False
         return not self.held or len(self.alive(now)) < capacity
 
+    def talked_until(self, now: float) -> float | None:
+        """Return when he talked last: also with a caller the end of whose call nobody has seen."""
+        unseen = [one.until for one in self.held if one.phase == "talking" and one.until <= now]
+        return max(*unseen, self.last_call_ended or 0.0) if unseen else self.last_call_ended
+
     def changes_at(self, now: float) -> float | None:
         """Return when the first of his leases, or his pause, ends by itself."""
         times = [held.until for held in self.held if held.until > now]

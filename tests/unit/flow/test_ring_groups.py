@@ -16,6 +16,7 @@ from livetransfer import (
     TransferStatus,
     WarmTransfer,
 )
+from livetransfer.errors import BridgeFailed
 from livetransfer.outcome import Attempt
 from livetransfer.testing import Human, Press, Wait, simulate
 from tests.unit.transfers import rig
@@ -208,3 +209,29 @@ async def test_a_cancelled_run_ends_every_phone() -> None:
             assert not call.human(ANN).ringing
             assert not call.human(BOB).on_the_line
             assert call.caller.talks_to_ai
+
+
+async def test_an_outcome_names_the_one_who_was_being_briefed_when_the_caller_left() -> None:
+    humans = {ANN: Human(ring=1, script=[Wait(60)]), BOB: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            call.at(8, call.caller.hang_up)
+            outcome = await r.outcome()
+    assert outcome.status is TransferStatus.CALLER_LEFT
+    assert outcome.destination is not None
+    assert outcome.destination.address == ANN
+    named = {a.destination.address: a.human_identity for a in outcome.attempts if a.destination}
+    assert outcome.human_identity == named[ANN]
+
+
+async def test_where_the_winner_cannot_be_joined_it_is_he_who_decides() -> None:
+    humans = {ANN: Human(ring=1, script=[Wait(60)]), BOB: Human.accepts(after=3)}
+    async with simulate(humans=humans) as call:
+        call.faults.fail("bridge", BridgeFailed("no", status=TransferStatus.FAILED))
+        async with rig(call, WarmTransfer([ANN, BOB], ring="all").run) as r:
+            r.ask()
+            outcome = await r.outcome()
+    assert statuses(outcome.attempts) == {ANN: "answered_elsewhere", BOB: "failed"}
+    assert outcome.destination is not None
+    assert (outcome.destination.address, outcome.status) == (BOB, TransferStatus.FAILED)

@@ -11,6 +11,7 @@ import pytest
 
 from livetransfer import (
     ColdTransfer,
+    ConfigurationError,
     HookFailed,
     OfferMade,
     Phase,
@@ -297,3 +298,9 @@ async def test_the_router_is_told_of_a_retry_and_not_of_a_wait() -> None:
             r.ask()
             await r.outcome()
     assert asked == [(False, "warm"), (True, "warm")]
+
+
+@pytest.mark.parametrize("option", [{"ring": "all"}, {"ring_next_after": 10}], ids=str)
+def test_who_rings_together_is_said_by_the_queues_alone(option: Any) -> None:
+    with pytest.raises(ConfigurationError, match="ring_all"):
+        WarmTransfer(desk(Member("ann", ANN)), **option)

@@ -571,3 +571,81 @@ def test_a_queue_is_copied_with_changes() -> None:
     queue = Queue("q", members=["a"], strategy="linear", overflow="p")
     assert replace(queue, ring_timeout=5).ring_timeout == 5
     assert replace(queue, ring_timeout=5).overflow_after == 60
+
+
+async def test_a_look_up_may_bring_somebody_where_the_team_has_nobody() -> None:
+    async with virtual_time():
+        zoe, carl = Member("zoe", "+15550199"), Member("carl", "+15550198", method="warm")
+        queue = Queue("q", members=["anna"], strategy="linear")
+        asked = team(people("anna"), queue, lookup=lambda request, members: [carl, zoe])
+        nobody: Any = {"skills": {"es": 1}}
+        assert rung(await asked.offer(asks("1", **nobody), ())) == ["carl"]
+        cold = await asked.offer(asks("2", kind="cold", **nobody), ())
+        assert rung(cold) == ["zoe"], "carl wants to be briefed"
+
+
+async def test_a_look_up_leaves_time_for_the_team() -> None:
+    async with virtual_time():
+        queue = Queue("q", members=["anna"], strategy="linear")
+        asked = team(people("anna"), queue, lookup=_hangs, lookup_timeout=10.0)
+        began = asyncio.get_running_loop().time()
+        assert rung(await asked.offer(asks(within=10.0), ())) == ["anna"]
+        assert asyncio.get_running_loop().time() - began < 9.5
+
+
+async def test_whoever_is_not_paused_may_come_after_a_while() -> None:
+    async with virtual_time():
+        first = Queue("first", members=["anna"], overflow="rest", overflow_after=30)
+        rest = Queue("rest", members=["ben"])
+        asked = team(people("anna", "ben"), first, rest)
+        await asked.pause("anna")
+        waits = await asked.offer(asks(department="first"), ())
+        assert isinstance(waits, Wait)
+        assert rung(await asked.offer(asks(department="first", waited=30.0), ())) == ["ben"]
+        await waits.place.leave()
+        only = one_queue("carl")
+        await only.pause("carl")
+        assert await only.offer(asks(), ()) is None
+
+
+async def test_a_place_that_was_given_up_is_no_place_in_the_next_queue() -> None:
+    async with virtual_time():
+        asked = team(
+            people("anna", "ben"),
+            Queue("one", members=["anna"], strategy="linear"),
+            Queue("two", members=["ben"], strategy="linear"),
+        )
+        taken = [await asked.offer(asks(name, department=name), ()) for name in ("one", "two")]
+        first = await asked.offer(asks("call", department="one"), ())
+        assert isinstance(first, Wait)
+        await first.place.leave()
+        second = await asked.offer(asks("call", department="two"), ())
+        assert isinstance(second, Wait)
+        assert second.position == 1
+        assert (await asked.status()).queues[1].waiting == 1
+        await second.place.leave()
+        del taken
+
+
+async def test_one_whom_a_colleague_was_faster_than_may_be_rung_again() -> None:
+    async with virtual_time():
+        queue = Queue("q", members=["anna", "ben"], strategy="ring_all")
+        asked = team(people("anna", "ben"), queue)
+        offer = await asked.offer(asks(), ())
+        (anna, ben) = over(offer, TransferStatus.ANSWERED_ELSEWHERE)
+        await released(offer)
+        again = await asked.offer(asks(), [anna, replace(ben, status=TransferStatus.FAILED)])
+        assert rung(again) == ["anna"]
+
+
+async def test_nobody_is_kept_for_a_caller_whose_strategy_leaves_him_out() -> None:
+    def rank(members: Sequence[Candidate], request: RouteRequest) -> list[list[Candidate]]:
+        return [[one] for one in members if request.priority < 0 or one.name != "anna"]
+
+    async with virtual_time():
+        asked = team(people("anna", "ben"), Queue("q", members=["anna", "ben"], strategy=rank))
+        assert rung(await asked.offer(asks("1"), ())) == ["ben"]
+        waits = await asked.offer(asks("2"), ())
+        assert isinstance(waits, Wait)
+        assert rung(await asked.offer(asks("3", priority=-1), ())) == ["anna"]
+        await waits.place.leave()

@@ -102,3 +102,11 @@ def test_a_lease_that_was_only_kept_for_longer_holds() -> None:
     assert tier.ranked(Snapshot(1, 12.0, {"m0": kept}), RouteRequest(), None) == []
     assert tier.ranked(Snapshot(1, 31.0, {"m0": kept}), RouteRequest(), None) == [["m0"]]
     assert tier.ranked(Snapshot(2, 31.0, {"m0": IDLE}), RouteRequest(), None) == [["m0"]]
+
+
+def test_who_talked_on_where_nobody_saw_the_end_is_idle_since_his_lease_has_ended() -> None:
+    talked = Held(id="x", call="c", queue="q", phase="talking", since=10.0, until=300.0)
+    states = {NAMES[0]: MemberState(held=(talked,)), NAMES[1]: MemberState(last_call_ended=100.0)}
+    tier = Tier(MEMBERS[:2], PLACES, strategy_of("strategy", "longest_idle"), {})
+    first = tier.ranked(Snapshot(version=1, now=400.0, states=states), RouteRequest(), None)
+    assert first == [[NAMES[1]], [NAMES[0]]]
