@@ -63,8 +63,8 @@ class MessageWebhook:
     Args:
         url: Where to. A redirection is not followed.
         secret: What it is signed with, 16 bytes or more.
-        folder: Where messages wait. Default: ``livetransfer/webhooks/…`` in ``$XDG_STATE_HOME`` or
-            ``~/.local/state``.
+        folder: Where messages wait. Default: ``webhooks/…`` in the state folder, which
+            ``LIVETRANSFER_STATE`` names.
         headers: More headers, such as ``Authorization``.
         keep_for: How long a message waits at most.
         audio: Send the audio too, in base64.

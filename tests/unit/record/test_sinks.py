@@ -45,12 +45,15 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status = 200
+        self.refuses: set[str] = set()
+        self.headers: dict[str, str] = {}
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.url = ""
 
     async def _take(self, request: web.Request) -> web.Response:
         self.got.append(({k.lower(): v for k, v in request.headers.items()}, await request.read()))
-        return web.Response(status=self.status)
+        refused = request.headers["webhook-id"] in self.refuses
+        return web.Response(status=422 if refused else self.status, headers=self.headers)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Receiver"]:
@@ -501,6 +504,76 @@ async def test_what_is_too_old_is_not_sent(tmp_path: Path) -> None:
         assert await sink.send()
         assert receiver.got == []
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_one_that_is_refused_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Receiver().running() as receiver:
+        receiver.refuses = {"w0", "w1"}
+        for number in range(4):
+            Spool(tmp_path).put(f"w{number}", b"{}")
+            os.utime(tmp_path / f"w{number}.json", (number, time.time() - 100 + number))
+        sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)
+        assert not await sink.send()
+        assert [h["webhook-id"] for h, _ in receiver.got] == ["w0", "w1", "w2", "w3"]
+        assert "set aside" in caplog.text
+        aside = sorted(path.name for path in (tmp_path / "refused").iterdir())
+        assert aside == ["w0.json", "w1.json"]
+        # Not again at once, but after an hour, when somebody may have mended it.
+        assert await sink.send()
+        assert len(receiver.got) == 4
+        monkeypatch.setattr("livetransfer.record.sinks.posting.AGAIN", 0.0)
+        receiver.refuses = {"w1"}
+        assert not await sink.send()
+        assert [path.name for path in (tmp_path / "refused").iterdir()] == ["w1.json"]
+        receiver.refuses = set()
+        assert await sink.send()
+        assert list((tmp_path / "refused").iterdir()) == []
+        assert len(receiver.got) == 7
+
+
+@pytest.mark.parametrize("folder", [".", "refused"])
+async def test_what_is_deleted_unsent_is_logged(
+    folder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Receiver().running() as receiver:
+        path = Spool(tmp_path / folder).put("old", b"{}")
+        os.utime(path, (1, time.time() - 5000))
+        sink = WebhookSink(receiver.url, SECRET, folder=tmp_path, keep_for=timedelta(hours=1))
+        assert await sink.send()
+        assert not path.exists()
+    (found,) = [each for each in caplog.records if "deleted" in each.message]
+    assert (found.levelname, found.__dict__["count"]) == ("ERROR", 1)
+
+
+async def test_a_server_that_is_busy_is_asked_when_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livetransfer.record.sinks.posting.FIRST_WAIT", 0.01)
+    async with Receiver().running() as receiver:
+        receiver.status, receiver.headers = 429, {"retry-after": "1"}
+        sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)
+        began = time.monotonic()
+        await sink.write(recorded(STORY), PRIVACY)
+        receiver.status = 200
+        for _ in range(100):
+            if len(receiver.got) == 2:
+                break
+            await asyncio.sleep(0.05)
+        assert 0.9 < time.monotonic() - began < 3.0
+        assert len(receiver.got) == 2
+        await sink.aclose()
+
+
+async def test_records_wait_in_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETRANSFER_STATE", str(tmp_path))
+    sink = WebhookSink("http://127.0.0.1:1/hook", SECRET)
+    await sink.write(recorded(STORY), PRIVACY)
+    await sink.aclose()
+    assert [path.name for path in tmp_path.glob("webhooks/*/*")] == ["r1.json"]
 
 
 async def test_two_processes_send_nothing_twice(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -18,8 +19,9 @@ from urllib.parse import urlsplit
 from livetransfer._tasks import keep
 from livetransfer.errors import ConfigurationError
 from livetransfer.record.daemon import Daemon
+from livetransfer.stores.folder import state_folder
 
-from .spool import Spool, state_folder
+from .spool import Spool
 
 if TYPE_CHECKING:
     import aiohttp
@@ -33,7 +35,23 @@ SEND_LIMIT = 10.0
 """Seconds in which the server has to have answered."""
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 """Seconds before the second try; it doubles with each one, up to the longest."""
+AGAIN = 3600.0
+"""Seconds before what the server has refused is sent once more: somebody may have mended it."""
+REFUSALS = 20
+"""Of these, that are met with another refusal, at most at one time."""
 KEEP_FOR = timedelta(days=3)
+
+
+LATER = (408, 425, 429)
+"""Statuses below 500 that say "not now" (RFC 9110, RFC 8470, RFC 6585)."""
+
+
+class Answer(Enum):
+    """What a server has made of what it was sent."""
+
+    TAKEN = auto()
+    REFUSED = auto()
+    LATER = auto()
 
 
 def signature(secret: str | bytes, message_id: str, timestamp: int, body: bytes) -> str:
@@ -66,7 +84,7 @@ class Posting:
     Args:
         url: Where to. A redirection is not followed.
         secret: What it is signed with, 16 bytes or more.
-        folder: Where bodies wait. Default: a folder for the URL in `state_folder`.
+        folder: Where bodies wait. Default: a folder for the URL in the state folder.
         headers: More headers.
         keep_for: How long a body waits at most.
         what: What is sent, for the log.
@@ -100,6 +118,8 @@ class Posting:
             name = hashlib.sha256((kind + url).encode()).hexdigest()[:16]
             folder = state_folder() / "webhooks" / name
         self._spool = Spool(Path(folder))
+        self._refused = Spool(Path(folder) / "refused")
+        self._not_before = 0.0
         self._thread = Daemon("livetransfer-webhook")
         self._trying: asyncio.Task[None] | None = None
 
@@ -132,7 +152,7 @@ class Posting:
                 "what is for a webhook cannot be kept on disk; it is sent once",
                 extra={"what": self._what},
             )
-            if not await self._send_one(message_id, body):
+            if await self._send_one(message_id, body) is not Answer.TAKEN:
                 raise
             return
         first = asyncio.create_task(self._first_try(retention), name="livetransfer-webhook")
@@ -141,24 +161,53 @@ class Posting:
             await asyncio.shield(first)
 
     async def send(self, retention: timedelta | None = None) -> bool:
-        """Send what waits on disk, whoever has left it there; return whether all was sent."""
+        """Send what waits on disk, whoever has left it there; return whether all was sent.
+
+        What the server refuses is set aside, in a folder beside it, and sent once more after an
+        hour; what comes after it is sent.
+        """
         keep_for = self._keep_for if retention is None else min(self._keep_for, retention)
-        taken = await self._blocking(self._spool.take, keep_for.total_seconds())
-        well = True
+        seconds = keep_for.total_seconds()
+        results = set()
+        for spool, most in ((self._spool, None), (self._refused, REFUSALS)):
+            rested = 0.0 if spool is self._spool else AGAIN
+            taken = await self._blocking(lambda s=spool, r=rested: s.take(seconds, rested=r))
+            results |= await self._send_all(spool, taken, most)
+            await self._tell_of_lost(spool)
+            if Answer.LATER in results:
+                return False
+        return results <= {Answer.TAKEN}
+
+    async def _send_all(self, spool: Spool, taken: list[Path], most: int | None) -> set[Answer]:
+        """Send what was taken, until the server cannot take it now, or has refused too many."""
+        results: set[Answer] = set()
+        refusals = 0
         for path in taken:
+            result = Answer.LATER
             try:
                 # Where the server is down, one try tells.
-                if well:
+                if Answer.LATER not in results and (most is None or refusals < most):
                     body = await self._blocking(path.read_bytes)
-                    well = await self._send_one(path.name.split(".")[0], body)
-                    if well:
-                        await self._blocking(self._spool.remove, path)
+                    result = await self._send_one(path.name.split(".")[0], body)
+                    results.add(result)
             except FileNotFoundError:
                 continue
             finally:
-                if not well:
-                    await self._blocking(self._spool.give_back, path)
-        return well
+                if result is Answer.TAKEN:
+                    await self._blocking(spool.remove, path)
+                else:
+                    refused = result is Answer.REFUSED
+                    refusals += refused
+                    await self._blocking(spool.give_back, path, self._refused if refused else spool)
+        return results
+
+    async def _tell_of_lost(self, spool: Spool) -> None:
+        lost, spool.lost = spool.lost, 0
+        if lost:
+            logger.error(
+                "what a webhook has not taken for too long is deleted",
+                extra={"count": lost, "what": self._what},
+            )
 
     async def aclose(self) -> None:
         """Try no more; what was not sent waits on disk."""
@@ -174,7 +223,8 @@ class Posting:
     async def _retry(self, retention: timedelta | None) -> None:
         wait = FIRST_WAIT
         while True:
-            await asyncio.sleep(wait)
+            asked = self._not_before - asyncio.get_running_loop().time()
+            await asyncio.sleep(max(wait, min(asked, AGAIN)))
             if await self.send(retention):
                 return
             wait = min(2 * wait, LONGEST_WAIT)
@@ -182,7 +232,7 @@ class Posting:
     async def _blocking(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
-    async def _send_one(self, message_id: str, body: bytes) -> bool:
+    async def _send_one(self, message_id: str, body: bytes) -> Answer:
         import aiohttp
 
         timestamp = int(time.time())
@@ -202,18 +252,26 @@ class Posting:
                 "a webhook does not answer; what it was sent waits on disk",
                 extra={"error": type(error).__name__, "what": self._what},
             )
-            return False
+            return Answer.LATER
 
     async def _post(
         self, session: aiohttp.ClientSession, headers: Mapping[str, str], body: bytes
-    ) -> bool:
+    ) -> Answer:
         async with session.post(
             self._url, data=body, headers=headers, allow_redirects=False
         ) as answer:
             if 200 <= answer.status < 300:
-                return True
+                return Answer.TAKEN
+            later = answer.status >= 500 or answer.status in LATER
+            if later:
+                seconds = answer.headers.get("retry-after", "")
+                if seconds.isdecimal():
+                    now = asyncio.get_running_loop().time()
+                    self._not_before = now + min(float(seconds[:9]), AGAIN)
             logger.warning(
-                "a webhook refuses what it was sent; it waits on disk",
+                "a webhook cannot take what it was sent now; it waits on disk"
+                if later
+                else "a webhook refuses what it was sent; it is set aside for an hour",
                 extra={"status": answer.status, "what": self._what},
             )
-            return False
+            return Answer.LATER if later else Answer.REFUSED

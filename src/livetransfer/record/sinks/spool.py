@@ -8,20 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Spool", "state_folder", "written"]
+__all__ = ["Spool", "written"]
 
 _TAKEN = ".sending"
 TAKEN_FOR = 120.0
 """Seconds after which what a process has taken, and not sent, is taken by another: it has died."""
 MOST = 10_000
 """Files, at most; the oldest go."""
-
-
-def state_folder() -> Path:
-    """Return the folder for what has to outlive a process: ``$XDG_STATE_HOME/livetransfer``."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return root / "livetransfer"
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -49,10 +42,14 @@ class Spool:
 
     Args:
         folder: The folder; made when it is needed.
+
+    Attributes:
+        lost: How many were removed unsent, since it was last set to 0.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.lost = 0
 
     def put(self, name: str, content: bytes) -> Path:
         """Keep `content` until it is removed; what had that name before is replaced.
@@ -63,17 +60,22 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return written(self.folder / f"{name}.json", content)
 
-    def take(self, keep_for: float) -> list[Path]:
+    def take(self, keep_for: float, *, rested: float = 0.0) -> list[Path]:
         """Return what is to be sent, oldest first, and let no other process have it meanwhile.
 
         What is older than `keep_for` seconds is removed, unsent.
+
+        Args:
+            keep_for: Seconds.
+            rested: Seconds for which it must have lain where it is.
         """
         if not self.folder.is_dir():
             return []
         found = []
-        waiting = sorted(self._waiting(keep_for), key=lambda each: each[0])
+        waiting = sorted(self._waiting(keep_for, rested), key=lambda each: each[0])
         for _, path in waiting[:-MOST]:
             path.unlink(missing_ok=True)
+            self.lost += 1
         for _, path in waiting[-MOST:]:
             taken = path.with_name(path.name.removesuffix(_TAKEN) + _TAKEN)
             # Whoever comes second finds nothing to rename.
@@ -83,7 +85,7 @@ class Spool:
                 found.append(taken)
         return found
 
-    def _waiting(self, keep_for: float) -> Iterator[tuple[float, Path]]:
+    def _waiting(self, keep_for: float, rested: float) -> Iterator[tuple[float, Path]]:
         now = time.time()
         for path in self.folder.iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -91,14 +93,28 @@ class Spool:
                 if path.suffix == ".half":
                     if now - stat.st_mtime > TAKEN_FOR:
                         path.unlink()
+                elif path.is_dir():
+                    continue
                 elif now - stat.st_mtime > keep_for:
                     path.unlink()
-                elif path.suffix == ".json" or now - stat.st_atime > TAKEN_FOR:
+                    self.lost += 1
+                elif path.suffix == ".json":
+                    # A rename sets the time of change.
+                    if not rested or now - stat.st_ctime > rested:
+                        yield stat.st_mtime, path
+                elif now - stat.st_atime > TAKEN_FOR:
                     yield stat.st_mtime, path
 
-    def give_back(self, taken: Path) -> None:
-        """Let `taken` be sent later, unless a newer one of its name is there."""
-        path = taken.with_name(taken.name.removesuffix(_TAKEN))
+    def give_back(self, taken: Path, into: Spool | None = None) -> None:
+        """Let `taken` be sent later, unless a newer one of its name is there.
+
+        Args:
+            taken: What `take` has returned.
+            into: The spool that it waits in from now on. Default: this one.
+        """
+        folder = self.folder if into is None else into.folder
+        path = folder / taken.name.removesuffix(_TAKEN)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileNotFoundError):
             if path.exists():
                 taken.unlink()

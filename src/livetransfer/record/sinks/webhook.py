@@ -19,15 +19,18 @@ class WebhookSink:
 
     The request is signed as [Standard Webhooks](https://www.standardwebhooks.com) say: headers
     ``webhook-id`` (the record's `id`: the same record may come twice), ``webhook-timestamp``
-    and ``webhook-signature``. Anything but an answer of 2xx is tried again, after 2 s, 4 s and so
-    on up to every 5 minutes while the process lives; and by the next process of the machine that
-    has a record to send, because until it is sent it lies in a file.
+    and ``webhook-signature``. Where there is no answer, or one of 408, 425, 429 or 5xx, it is tried
+    again after 2 s, 4 s and so on up to every 5 minutes while the process lives (``Retry-After`` is
+    heeded, up to an hour); and by the next process of the machine that has a record to send,
+    because until it is sent it lies in a file. A record that is refused by any other answer is set
+    aside, in the folder ``refused`` beside the others, which are sent; it is tried again after an
+    hour, until `keep_for` is over. What is deleted unsent is logged as an error.
 
     Args:
         url: Where to. A redirection is not followed.
         secret: What it is signed with, 16 bytes or more.
-        folder: Where records wait. Default: ``livetransfer/webhooks/…`` in ``$XDG_STATE_HOME`` or
-            ``~/.local/state``.
+        folder: Where records wait. Default: ``webhooks/…`` in the state folder, which
+            ``LIVETRANSFER_STATE`` names.
         headers: More headers, such as ``Authorization``.
         keep_for: How long a record waits at most; `Privacy.retention` may make that shorter.
 
