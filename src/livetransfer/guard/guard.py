@@ -183,8 +183,8 @@ class DestinationGuard:
         Args:
             destination: Whom to dial, as it was found, before the transfer adds what is its own
                 word (headers, a summary).
-            caller: What names the caller over all of his calls: his number. None: he is counted
-                together with all others who have none.
+            caller: What names the caller over all of his calls: his number, however it is
+                written. None: he is counted together with all others who have none.
             trunk_id: The trunk that a SIP URI will be dialled through, where it is.
 
         Raises:
@@ -194,7 +194,7 @@ class DestinationGuard:
         given back by its time to live.
         """
         self.check(destination, trunk_id=trunk_id)
-        return await admit(self._limits, self._store, destination, caller)
+        return await admit(self._limits, self._store, destination, caller, trunk_id)
 
 
 def _check_names(

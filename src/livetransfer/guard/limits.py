@@ -14,6 +14,7 @@ from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
 from livetransfer.stores.counters import Count, Counters
 
+from .called import called_key, called_number, caller_key
 from .numbers import country_of
 
 __all__ = ["Admission", "Limits", "admit"]
@@ -37,8 +38,9 @@ class Limits:
 
     Args:
         per_caller: Calls in an hour for one caller. Callers without a number count as one.
-        per_destination: Calls in an hour to one address.
-        per_country: Calls in an hour to the numbers of one country (needs the extra ``phone``).
+        per_destination: Calls in an hour to one phone, however its number or URI is written.
+        per_country: Calls in an hour to the numbers of one country, as the users of SIP URIs too
+            (needs the extra ``phone``).
         per_hour: Calls in an hour, all together.
         at_once: Calls at the same time, all together, from the dial to the hang-up.
         minutes: Minutes of talk in a day, all together. A call reserves its `max_duration`, or
@@ -127,6 +129,7 @@ async def admit(
     counters: Counters | None,
     destination: Destination,
     caller: str | None,
+    trunk_id: str | None = None,
 ) -> Admission:
     """Count one call to `destination`, or refuse it.
 
@@ -135,7 +138,7 @@ async def admit(
     """
     if limits is None or counters is None:
         return Admission(destination, "", None, {})
-    counts = _counts(limits, destination, caller)
+    counts = _counts(limits, destination, caller, bool(trunk_id or destination.trunk_id))
     entry = uuid.uuid4().hex
     ends = {c.key: c.key == _TALK for c in counts if c.key in (_TALK, _AT_ONCE)}
     admission = Admission(destination, entry, counters, ends)
@@ -152,13 +155,15 @@ async def admit(
     return admission
 
 
-def _counts(limits: Limits, destination: Destination, caller: str | None) -> list[Count]:
-    country = None
-    if limits.per_country is not None and destination.number is not None:
-        country = country_of(destination.number)
+def _counts(
+    limits: Limits, destination: Destination, caller: str | None, trunk: bool
+) -> list[Count]:
+    country, number = None, called_number(destination)
+    if limits.per_country is not None and number is not None:
+        country = country_of(number)
     wanted = (
-        (f"caller:{_secret(caller or '')}", limits.per_caller),
-        (f"destination:{_secret(destination.address)}", limits.per_destination),
+        (f"caller:{_secret(caller_key(caller))}", limits.per_caller),
+        (f"destination:{_secret(called_key(destination, trunk))}", limits.per_destination),
         (f"country:{country}", limits.per_country if country is not None else None),
         ("hour", limits.per_hour),
     )

@@ -64,6 +64,107 @@ async def test_where_nothing_can_be_counted_nobody_is_dialled(
         await DestinationGuard(names=NAMES, limits=Limits(per_hour=9)).admit(ANN)
 
 
+OPEN = {
+    "countries": ["DE"],
+    "domains": ["pbx.example.com", "*.branch.example.com"],
+    "names": [
+        Destination("00493012345678", kind="user"),
+        Destination("+49-30-12345678", kind="user"),
+        "sip:00493012345678@pbx.example.com",
+        "sip:+493012345678;phone-context=x@pbx.example.com",
+        "sip:ann@a.branch.example.com",
+        "sip:ann@b.branch.example.com",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "+493012345678",
+        "tel:+493012345678",
+        "sip:+493012345678@pbx.example.com",
+        "SIPS:+493012345678@PBX.example.com:5061;user=phone",
+        "sip:+493012345678@ann.branch.example.com",
+        "sip:00493012345678@pbx.example.com",
+        "sip:+493012345678;phone-context=x@pbx.example.com",
+        Destination("00493012345678", kind="user"),
+        Destination("+49-30-12345678", kind="user"),
+    ],
+    ids=lambda spelled: getattr(spelled, "address", spelled),
+)
+@pytest.mark.parametrize(
+    ("limits", "match"),
+    [(Limits(per_destination=1), "it was called"), (Limits(per_country=1), "its country was")],
+    ids=["destination", "country"],
+)
+async def test_a_number_is_one_however_it_is_spelled(
+    spelled: str | Destination, limits: Limits, match: str
+) -> None:
+    guard = DestinationGuard(**OPEN, limits=limits, store=MemoryStore())  # type: ignore[arg-type]
+    await guard.admit(Destination("+493012345678"))
+    with pytest.raises(DestinationNotAllowedError, match=match):
+        await guard.admit(Destination.parse(spelled))
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "trunk_id"),
+    [
+        ("sip:ann@pbx.example.com", "SIPS:ANN@PBX.example.com:5061;transport=tls", None),
+        ("sip:2001@pbx.example.com", "sip:2-0.0_1@pbx.example.com:5060", None),
+        ("sip:ann@a.branch.example.com", "sip:ann@b.branch.example.com", "ST_1"),
+    ],
+)
+async def test_a_user_is_one_however_he_is_spelled(
+    first: str, again: str, trunk_id: str | None
+) -> None:
+    limits = Limits(per_destination=1)
+    guard = DestinationGuard(**OPEN, limits=limits, store=MemoryStore())  # type: ignore[arg-type]
+    await guard.admit(Destination(first), trunk_id=trunk_id)
+    with pytest.raises(DestinationNotAllowedError, match="it was called"):
+        await guard.admit(Destination(again), trunk_id=trunk_id)
+
+
+async def test_two_phones_are_two() -> None:
+    limits = Limits(per_destination=1)
+    guard = DestinationGuard(**OPEN, limits=limits, store=MemoryStore())  # type: ignore[arg-type]
+    for address in (
+        "+493012345678",
+        "+493012345679",
+        "sip:2001@pbx.example.com",
+        "sip:2002@pbx.example.com",
+        "sip:2001@ann.branch.example.com",
+        "sip:ann@pbx.example.com",
+    ):
+        await guard.admit(Destination(address))
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "00493055501",
+        "493055501",
+        "+49 30 555-01",
+        "sip:+493055501@a.net;user=phone",
+        "tel:+493055501",
+    ],
+)
+async def test_a_caller_is_one_however_his_number_is_spelled(spelled: str) -> None:
+    guard = DestinationGuard(names=NAMES, limits=Limits(per_caller=1), store=MemoryStore())
+    await guard.admit(ANN, caller="+493055501")
+    with pytest.raises(DestinationNotAllowedError, match="this caller"):
+        await guard.admit(ANN, caller=spelled)
+    await guard.admit(ANN, caller="+493055502")
+
+
+async def test_who_withholds_his_number_is_counted_with_those_who_have_none() -> None:
+    guard = DestinationGuard(names=NAMES, limits=Limits(per_caller=1), store=MemoryStore())
+    await guard.admit(ANN, caller=None)
+    for withheld in ("Anonymous", "sip:anonymous@anonymous.invalid", "anonymous;tag=1", " "):
+        with pytest.raises(DestinationNotAllowedError, match="this caller"):
+            await guard.admit(ANN, caller=withheld)
+
+
 def test_a_store_has_to_be_one() -> None:
     with pytest.raises(ConfigurationError, match="store"):
         DestinationGuard(countries=["DE"], store={})  # type: ignore[arg-type]
