@@ -26,11 +26,10 @@ _PORTS = {None, "5060", "5061"}
 _EMERGENCY = frozenset(
     ("000", "110", "111", "112", "113", "115", "117", "118", "119", "911", "933", "988", "999")
 )
-# What a PBX takes as the wish for an outside line.
-_ACCESS = ("0", "8", "9", "00", "99")
+# What a PBX takes as the wish for an outside line, once or more often.
+_ACCESS = "089"
 _SEPARATORS = str.maketrans("", "", "._-")
-SHORT_CODE = 3
-"""Digits up to which a user is by name only: it may be a short code or an emergency number."""
+_WILDCARDS = frozenset("*?[")
 EXTENSION = 6
 """Digits up to which a user may be an extension; with more it is taken for a number."""
 
@@ -54,6 +53,11 @@ class _Rule:
 
     def names(self, user: str) -> bool:
         return self.users is not None and fnmatch.fnmatchcase(user, self.users)
+
+    @property
+    def literal(self) -> bool:
+        """Whether it names one user, and no pattern of users."""
+        return self.users is not None and not _WILDCARDS.intersection(self.users)
 
 
 class Domains:
@@ -115,16 +119,23 @@ class Domains:
             return "what a trunk makes of these digits is not known; allow it by name"
         if len(digits) > EXTENSION:
             return "a number has to be written with a plus sign and its country code"
-        if any(rule.names(user) for rule in rules):
+        naming = [rule for rule in rules if rule.names(user)]
+        if not naming:
+            return "no rule names this user; digits alone need a pattern of users, or a name"
+        if any(rule.literal for rule in naming):
             return None
-        if all(rule.users is not None for rule in rules):
-            return "no rule names this user"
-        outside = any(
-            digits.removeprefix(code) in _EMERGENCY for code in _ACCESS if digits.startswith(code)
-        )
-        if len(digits) <= SHORT_CODE or outside or self._short_code(digits):
+        if any(self._short(form) for form in _forms(digits)):
             return "it may be a short code or an emergency number; allow it by name"
         return None
+
+    def _short(self, digits: str) -> bool:
+        return digits in _EMERGENCY or self._short_code(digits)
+
+
+def _forms(digits: str) -> list[str]:
+    """Return what may be dialled in the end: `digits`, and what follows what asks for a line."""
+    outside = len(digits) - len(digits.lstrip(_ACCESS))
+    return [digits[begin:] for begin in range(min(outside + 1, len(digits)))]
 
 
 def _parse(domain: str) -> _Rule:

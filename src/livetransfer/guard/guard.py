@@ -52,9 +52,11 @@ class DestinationGuard:
             ``["+1"]``, which means the dear islands of that code too.
         domains: Hosts whose users may be dialled as SIP URIs: ``"pbx.example.com"`` (ports 5060
             and 5061), ``"pbx.example.com:5070"``, ``"*.example.com"`` (those below it), or with a
-            pattern of users, ``"2??@pbx.example.com"``. Users of up to three digits, which may be
-            short codes, only by such a pattern or by name; one that is a number has to be
-            allowed as a number too.
+            pattern of users, ``"2??@pbx.example.com"``. Users of digits alone only by such a
+            pattern or by name; those that may be a short code or an emergency number (of the
+            countries of `countries` and `prefixes`, behind the digits for an outside line, too)
+            only by name, or by a rule that names this one user, ``"112@pbx.example.com"``; one
+            that is a number has to be allowed as a number too.
         fields: What a destination may carry beside its address, unless it is one of `names`:
             ``"headers"`` (those that begin with X- only), ``"display_name"``, ``"dtmf"``,
             ``"caller_id"``, ``"trunk_id"``, ``"media"``, ``"country"``, ``"metadata"``,

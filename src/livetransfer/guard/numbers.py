@@ -131,18 +131,22 @@ class Numbers:
         countries: Of which every ordinary number may be.
         prefixes: What the other ordinary numbers that may be called begin with.
 
+    Attributes:
+        countries: Those countries, and those that the prefixes may be of.
+
     Raises:
         ConfigurationError: A country or a prefix is none, or `phonenumbers` is missing.
     """
 
     def __init__(self, countries: Iterable[str], prefixes: Iterable[str]) -> None:
-        self.countries = check_countries(countries)
+        allowed = check_countries(countries)
         self._prefixes = _check_prefixes(prefixes)
+        self.countries = allowed.union(*map(_countries_of, self._prefixes))
         self._plans: dict[str, tuple[_Plan, ...]] = {}
         if self.countries or self._prefixes:
             for code, names in _codes().items():
                 # phonenumbers puts the main country of a code first.
-                plans = tuple(_Plan(name) for name in names if name in self.countries)
+                plans = tuple(_Plan(name) for name in names if name in allowed)
                 if plans:
                     self._plans[code] = plans
 
@@ -222,6 +226,15 @@ def _check_prefixes(prefixes: Iterable[str]) -> tuple[str, ...]:
     if found:
         load()
     return found
+
+
+def _countries_of(prefix: str) -> set[str]:
+    """Return the countries that have numbers which begin with `prefix`, or may."""
+    found: set[str] = set()
+    for code, names in _codes().items():
+        if prefix[1:].startswith(code) or code.startswith(prefix[1:]):
+            found.update(names)
+    return found.intersection(load().SUPPORTED_REGIONS)
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -19,7 +19,13 @@ NAMES = {"reception": "sip:100@pbx.example.com", "hotline": "+12025550199"}
 COUNTRIES = ["DE", "GB", "US"]
 PREFIXES = ["+3314"]
 HOSTS = ["pbx.example.com", "voice.example.org"]
-GUARD = DestinationGuard(names=NAMES, countries=COUNTRIES, prefixes=PREFIXES, domains=HOSTS)
+EXTENSIONS = "desk.example.com"
+GUARD = DestinationGuard(
+    names=NAMES,
+    countries=COUNTRIES,
+    prefixes=PREFIXES,
+    domains=[*HOSTS, f"1???@{EXTENSIONS}", f"9*@{EXTENSIONS}"],
+)
 ORDINARY = {
     phonenumbers.PhoneNumberType.FIXED_LINE,
     phonenumbers.PhoneNumberType.MOBILE,
@@ -28,6 +34,7 @@ ORDINARY = {
     phonenumbers.PhoneNumberType.VOIP,
 }
 DIGITS = set(string.digits)
+EMERGENCY = ("110", "112", "911", "999")
 
 
 def number_is_named(number: str) -> bool:
@@ -54,7 +61,7 @@ def is_named(text: str) -> bool:
     user, _, place = rest.partition("@")
     host, *params = place.split(";")
     host, _, port = host.partition(":")
-    if host.lower() not in HOSTS or port not in ("", "5060", "5061"):
+    if host.lower() not in (*HOSTS, EXTENSIONS) or port not in ("", "5060", "5061"):
         return False
     if any(not p.lower().startswith(("transport=", "user=")) for p in params):
         return False
@@ -63,7 +70,14 @@ def is_named(text: str) -> bool:
     if not user or not set(user) <= set(string.ascii_letters + string.digits + "-._"):
         return False
     bare = user.replace("-", "").replace(".", "").replace("_", "")
-    return not set(bare) <= DIGITS or 4 <= len(bare) <= 6
+    if host.lower() != EXTENSIONS:
+        return not set(bare) <= DIGITS
+    if not (user[0] == "9" or (user[0] == "1" and len(user) == 4)):
+        return False
+    # 112, 911 and the like may have more digits behind them.
+    inner = bare.lstrip("9")
+    emergency = any(f"9{inner}".startswith(n) or inner.startswith(n) for n in EMERGENCY)
+    return not set(bare) <= DIGITS or (len(bare) <= 6 and not emergency)
 
 
 HOMOGLYPHS = str.maketrans(
@@ -82,12 +96,29 @@ numbers = st.one_of(
 )
 users = st.one_of(
     numbers,
-    st.sampled_from(["ann", "sales", "2001", "100", "112", "9911", "0044901234", "*21*1#", "%31"]),
+    st.sampled_from(
+        [
+            "ann",
+            "sales",
+            "2001",
+            "100",
+            "112",
+            "1120",
+            "1234",
+            "9911",
+            "91-10",
+            "91234",
+            "0044901234",
+            "*21*1#",
+            "%31",
+        ]
+    ),
     st.from_regex(r"[0-9A-Za-z._\-%*+;,=&$/]{1,12}", fullmatch=True),
 )
 hosts = st.sampled_from(
     [
         *HOSTS,
+        EXTENSIONS,
         "PBX.EXAMPLE.COM",
         "pbx.example.com.",
         "pbx.example.com:22",
@@ -163,6 +194,8 @@ def hostile(draw: st.DrawFn) -> str:
 @given(hostile())
 @example("tel:+493012345678;phone-context=evil.net")
 @example("sip:112@pbx.example.com")
+@example("sip:9-911@desk.example.com")
+@example("sip:1120@desk.example.com")
 @example("+4409012345678")
 @example("reсeption")
 def test_nothing_passes_that_no_rule_names(text: str) -> None:

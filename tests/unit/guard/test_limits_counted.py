@@ -66,7 +66,10 @@ async def test_where_nothing_can_be_counted_nobody_is_dialled(
 
 OPEN = {
     "countries": ["DE"],
-    "domains": ["pbx.example.com", "*.branch.example.com"],
+    "domains": [
+        *("pbx.example.com", "2*@pbx.example.com"),
+        *("*.branch.example.com", "2*@*.branch.example.com"),
+    ],
     "names": [
         Destination("00493012345678", kind="user"),
         Destination("+49-30-12345678", kind="user"),

@@ -28,7 +28,10 @@ GUARD = DestinationGuard(
     },
     countries=["DE", "GB", "US"],
     prefixes=["+3314"],
-    domains=["pbx.example.com", "*.branch.example.com", "2??@desk.example.net:5070", "[::1]"],
+    domains=[
+        *("pbx.example.com", "2???@pbx.example.com", "*.branch.example.com", "[::1]"),
+        *(f"{users}@desk.example.net:5070" for users in ("2??", "1*", "9*", "0*", "112")),
+    ],
 )
 
 
@@ -49,6 +52,8 @@ GUARD = DestinationGuard(
         "sip:+493012345678@pbx.example.com;user=phone",
         "sip:ann@berlin.branch.example.com",
         "sip:201@desk.example.net:5070",
+        "sip:1234@desk.example.net:5070",
+        "sip:112@desk.example.net:5070",
         "sip:ann@[::1]",
         "reception",
         "lawyers",
@@ -90,14 +95,29 @@ def test_what_a_rule_names_is_allowed(destination: str | Destination) -> None:
         ("sip:+449012345678@pbx.example.com", "premium-rate"),
         ("sip:00449012345678@pbx.example.com", "plus sign"),
         ("sip:0044-901-234-5678@pbx.example.com", "plus sign"),
-        ("sip:110@pbx.example.com;transport=udp", "short code"),
-        ("sip:112@pbx.example.com", "short code"),
-        ("sip:9911@pbx.example.com", "short code"),
-        ("sip:0112@pbx.example.com", "short code"),
-        ("sip:1-1-2@pbx.example.com", "short code"),
-        ("sip:11880@pbx.example.com", "short code"),
-        ("sip:118118@pbx.example.com", "short code"),
-        ("sip:100@pbx.example.com", "short code"),
+        ("sip:110@pbx.example.com;transport=udp", "no rule names this user"),
+        ("sip:112@pbx.example.com", "no rule names this user"),
+        ("sip:0112@pbx.example.com", "no rule names this user"),
+        ("sip:1-1-2@pbx.example.com", "no rule names this user"),
+        ("sip:11880@pbx.example.com", "no rule names this user"),
+        ("sip:100@pbx.example.com", "no rule names this user"),
+        ("sip:3001@pbx.example.com", "no rule names this user"),
+        ("sip:0@pbx.example.com", "no rule names this user"),
+        ("sip:2001@berlin.branch.example.com", "no rule names this user"),
+        ("sip:110@desk.example.net:5070", "short code"),
+        ("sip:1-1-0@desk.example.net:5070", "short code"),
+        ("sip:1120@desk.example.net:5070", "short code"),
+        ("sip:11880@desk.example.net:5070", "short code"),
+        ("sip:118118@desk.example.net:5070", "short code"),
+        ("sip:9911@desk.example.net:5070", "short code"),
+        ("sip:99911@desk.example.net:5070", "short code"),
+        ("sip:0112@desk.example.net:5070", "short code"),
+        ("sip:00112@desk.example.net:5070", "short code"),
+        ("sip:909112@desk.example.net:5070", "short code"),
+        ("sip:911880@desk.example.net:5070", "short code"),
+        ("sip:011880@desk.example.net:5070", "short code"),
+        ("sip:+112@desk.example.net:5070", "characters"),
+        ("sip:112;phone-context=+49@desk.example.net:5070", "characters"),
         ("sip:%31%31%32@pbx.example.com", "characters"),
         ("sip:ann;phone-context=x@pbx.example.com", "characters"),
         ("sip:+493012345678,,9@pbx.example.com", "characters"),
@@ -112,7 +132,7 @@ def test_what_a_rule_names_is_allowed(destination: str | Destination) -> None:
         ("sip:ann@xn--pbx-fake.example.com", "no rule names the host"),
         ("sip:ann@127.0.0.1", "no rule names the host"),
         ("sip:201@desk.example.net", "no rule names the host"),
-        ("sip:901@desk.example.net:5070", "no rule names this user"),
+        ("sip:301@desk.example.net:5070", "no rule names this user"),
         ("sip:ann@desk.example.net:5070", "no rule names this user"),
         ("sip:pbx.example.com", "names nobody"),
         ("sip:ann@pbx.example.com.", "no destination"),
@@ -192,6 +212,14 @@ def test_a_domain_says_nothing_of_digits_that_go_through_a_trunk() -> None:
     assert not GUARD.decide("sip:+449012345678@pbx.example.com", trunk_id="ST_1").allowed
 
 
+def test_short_codes_are_those_of_the_prefixes_countries_too() -> None:
+    domains = ["*.example.com", "1*@pbx.example.com"]
+    uri = "sip:11880@pbx.example.com"
+    assert "short code" in DestinationGuard(domains=domains, prefixes=["+4930"]).explain(uri)
+    assert "short code" in DestinationGuard(domains=domains, prefixes=["+4"]).explain(uri)
+    assert DestinationGuard(domains=domains, prefixes=["+81"]).decide(uri).allowed
+
+
 def test_a_guard_with_no_rules_allows_nothing() -> None:
     guard = DestinationGuard()
     for destination in ("+493012345678", "sip:ann@pbx.example.com", "reception"):
@@ -251,10 +279,13 @@ def test_without_phonenumbers_names_and_words_of_domains_still_work(
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     numbers_module.load.cache_clear()
     try:
-        guard = DestinationGuard(names={"a": "+12025550123"}, domains=["pbx.example.com"])
+        guard = DestinationGuard(
+            names={"a": "+12025550123"}, domains=["pbx.example.com", "????@pbx.example.com"]
+        )
         assert guard.decide("+12025550123").allowed
+        assert guard.decide("sip:ann@pbx.example.com").allowed
         assert guard.decide("sip:2001@pbx.example.com").allowed
-        assert not guard.decide("sip:112@pbx.example.com").allowed
+        assert not guard.decide("sip:9112@pbx.example.com").allowed
         assert not guard.decide("sip:+12025550123@pbx.example.com").allowed
         assert "refused" in guard.explain("+493012345678")
         for rule in ({"countries": ["DE"]}, {"prefixes": ["+49"]}):
