@@ -20,6 +20,8 @@ GUARDED = (
     "trunk_id",
 )
 _BY_NAME_ONLY = ("sip_connection", "to_user_override")
+# What an address means depends on them: without them it may reach somebody else.
+_REACHES = ("sip_connection", "to_user_override", "trunk_id")
 _all = attrgetter(*GUARDED)
 _PLAIN = _all(Destination("+12025550100"))
 # Those speak for nobody and route nothing (RFC 3261 knows none); all others do, or might.
@@ -68,9 +70,15 @@ class Fields:
         return None
 
 
-def same(destination: Destination, entry: Destination) -> bool:
-    """Return whether `destination` says nothing but what `entry` says."""
-    return all(
-        (value := getattr(destination, name)) == getattr(entry, name) or value in (None, {})
-        for name in GUARDED
-    )
+def same(destination: Destination, entry: Destination, trunk_id: str | None) -> bool:
+    """Return whether `destination` says nothing but what `entry` says, and reaches whom it does.
+
+    `trunk_id`: the trunk that is dialled through where `destination` names none.
+    """
+    for name in GUARDED:
+        value, named = getattr(destination, name), getattr(entry, name)
+        if name == "trunk_id" and named is not None:
+            value = value or trunk_id
+        if value != named and (name in _REACHES or value not in (None, {})):
+            return False
+    return True

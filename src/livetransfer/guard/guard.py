@@ -46,7 +46,8 @@ class DestinationGuard:
     Args:
         names: Destinations that are allowed as they are, by a name: short codes, emergency
             numbers and extensions of a trunk too. A map (a `Router`'s departments, say), or a
-            list of destinations.
+            list of destinations. One that has a trunk, a `sip_connection` or a `to_user_override`
+            is allowed with these alone.
         prefixes: What the numbers begin with that may be called, like ``["+4930"]``.
         countries: Countries whose numbers may be called, as ISO 3166 codes. ``["US"]`` is not
             ``["+1"]``, which means the dear islands of that code too.
@@ -121,7 +122,7 @@ class DestinationGuard:
             except DestinationError as error:
                 return Decision(False, f"it is no destination: {error.remedy}")
         for name, entry in self._entries.get(destination.address, ()):
-            if entry.kind == destination.kind and same(destination, entry):
+            if entry.kind == destination.kind and same(destination, entry, trunk_id):
                 return Decision(True, f"it is the name {name!r}")
         refusal = self._address(destination, trunk_id) or self._fields.refusal(destination)
         if refusal is not None:

@@ -187,6 +187,34 @@ def test_a_named_destination_carries_what_it_was_given_and_nothing_else() -> Non
     assert not GUARD.decide(Destination("sip:110@pbx.example.com", dtmf="1")).allowed
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trunk_id": "ST_own"},
+        {"sip_connection": SIPOutboundConfig(hostname="pbx.example.com")},
+        {"to_user_override": "200"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+@pytest.mark.parametrize("kind", ["user", "uri"])
+def test_a_named_destination_is_not_allowed_without_what_says_whom_it_reaches(
+    kind: str, changes: dict[str, object]
+) -> None:
+    bare = Destination("100", kind="user") if kind == "user" else Destination("sip:100@a.example")
+    named = bare.but(kind=bare.kind, **changes)
+    guard = DestinationGuard(names={"reception": named})
+    assert guard.decide(named).allowed
+    assert not guard.decide(bare).allowed
+    assert not guard.decide(bare, trunk_id="ST_dear").allowed
+    assert not guard.decide(bare.but(kind=bare.kind, trunk_id="ST_dear")).allowed
+
+
+def test_a_named_destinations_trunk_may_be_that_of_the_transfer() -> None:
+    guard = DestinationGuard(names=[Destination("100", kind="user", trunk_id="ST_own")])
+    assert guard.decide(Destination("100", kind="user"), trunk_id="ST_own").allowed
+    assert guard.decide(Destination("100", kind="user", trunk_id="ST_own"), trunk_id="ST_b").allowed
+
+
 def test_fields_that_may_come_from_outside() -> None:
     guard = DestinationGuard(countries=["DE"], fields=["headers", "dtmf", "summary_header"])
     plain = Destination("+493012345678")
