@@ -52,7 +52,14 @@ class _Rule:
         return host.endswith("." + self.host) if self.below else host == self.host
 
     def names(self, user: str) -> bool:
-        return self.users is not None and fnmatch.fnmatchcase(user, self.users)
+        if self.users is None:
+            return False
+        # With a separator for a character "2--" would be one of "2??", and a PBX may dial 2.
+        return fnmatch.fnmatchcase(user, self.users.replace("?", "[A-Za-z0-9]"))
+
+    def names_digits(self, user: str, digits: str) -> bool:
+        """Whether it names `user`, and still does where a PBX drops the separators."""
+        return self.names(user) and (self.literal or self.names(digits))
 
     @property
     def literal(self) -> bool:
@@ -108,6 +115,8 @@ class Domains:
             return "the URI names nobody"
         if _E164.match(user):
             return self._number(user)
+        if trunk:
+            return "through a trunk its host does not count; allow it by name"
         if not _WORD.match(user):
             return "the user has characters that a PBX may read in its own way"
         digits = user.translate(_SEPARATORS)
@@ -115,11 +124,9 @@ class Domains:
             if all(rule.users is not None and not rule.names(user) for rule in rules):
                 return "no rule names this user"
             return None
-        if trunk:
-            return "what a trunk makes of these digits is not known; allow it by name"
         if len(digits) > EXTENSION:
             return "a number has to be written with a plus sign and its country code"
-        naming = [rule for rule in rules if rule.names(user)]
+        naming = [rule for rule in rules if rule.names_digits(user, digits)]
         if not naming:
             return "no rule names this user; digits alone need a pattern of users, or a name"
         if any(rule.literal for rule in naming):

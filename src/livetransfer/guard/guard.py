@@ -53,7 +53,9 @@ class DestinationGuard:
             ``["+1"]``, which means the dear islands of that code too.
         domains: Hosts whose users may be dialled as SIP URIs: ``"pbx.example.com"`` (ports 5060
             and 5061), ``"pbx.example.com:5070"``, ``"*.example.com"`` (those below it), or with a
-            pattern of users, ``"2??@pbx.example.com"``. Users of digits alone only by such a
+            pattern of users, ``"2??@pbx.example.com"``, where ``?`` is one letter or digit and
+            ``*`` anything. Through a trunk, which dials the user alone at its own host, they
+            allow nobody but a number that is allowed as one. Users of digits alone only by such a
             pattern or by name; those that may be a short code or an emergency number (of the
             countries of `countries` and `prefixes`, behind the digits for an outside line, too)
             only by name, or by a rule that names this one user, ``"112@pbx.example.com"``; one

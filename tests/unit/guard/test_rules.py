@@ -104,6 +104,12 @@ def test_what_a_rule_names_is_allowed(destination: str | Destination) -> None:
         ("sip:3001@pbx.example.com", "no rule names this user"),
         ("sip:0@pbx.example.com", "no rule names this user"),
         ("sip:2001@berlin.branch.example.com", "no rule names this user"),
+        ("sip:2--@desk.example.net:5070", "no rule names this user"),
+        ("sip:2-1@desk.example.net:5070", "no rule names this user"),
+        ("sip:2-01@desk.example.net:5070", "no rule names this user"),
+        ("sip:2..@desk.example.net:5070", "no rule names this user"),
+        ("sip:2a-@desk.example.net:5070", "no rule names this user"),
+        ("sip:2a_b@desk.example.net:5070", "no rule names this user"),
         ("sip:110@desk.example.net:5070", "short code"),
         ("sip:1-1-0@desk.example.net:5070", "short code"),
         ("sip:1120@desk.example.net:5070", "short code"),
@@ -231,11 +237,18 @@ def test_fields_that_may_come_from_outside() -> None:
         DestinationGuard(fields=["address"])
 
 
-def test_a_domain_says_nothing_of_digits_that_go_through_a_trunk() -> None:
-    uri = Destination("sip:2001@pbx.example.com")
+@pytest.mark.parametrize("user", ["2001", "sales"])
+def test_a_domain_says_nothing_of_a_user_that_goes_through_a_trunk(user: str) -> None:
+    uri = Destination(f"sip:{user}@pbx.example.com")
     assert GUARD.decide(uri).allowed
     assert "trunk" in GUARD.explain(uri, trunk_id="ST_1")
-    assert GUARD.decide("sip:sales@pbx.example.com", trunk_id="ST_1").allowed
+    guard = DestinationGuard(domains=["pbx.example.com"], fields=["trunk_id"])
+    assert "trunk" in guard.explain(uri.but(trunk_id="ST_1"))
+    named = DestinationGuard(names=[uri.address])
+    assert named.decide(uri, trunk_id="ST_1").allowed
+
+
+def test_a_number_that_goes_through_a_trunk_is_asked_as_one() -> None:
     assert GUARD.decide("sip:+493012345678@pbx.example.com", trunk_id="ST_1").allowed
     assert not GUARD.decide("sip:+449012345678@pbx.example.com", trunk_id="ST_1").allowed
 
