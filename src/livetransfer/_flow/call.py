@@ -70,6 +70,7 @@ class Call:
             phone, which cannot, and `WEB_GRACE` for others.
         guard: What is asked before every dial and REFER; None allows all.
         trunk_id: The trunk that is dialled through, where a destination names none.
+        counted: Whose calls the guard counts. Default: those of the caller's number.
         own: Adds the transfer's own options to a destination.
         record: Returns the record so far, where one is kept.
         department: What a router is asked for first.
@@ -107,6 +108,7 @@ class Call:
         caller_grace: float | None = None,
         guard: DestinationGuard | None = None,
         trunk_id: str | None = None,
+        counted: str | None = None,
         own: Callable[[Destination], Destination] = lambda destination: destination,
         record: SoFar | None = None,
         department: str | None = None,
@@ -117,7 +119,7 @@ class Call:
         if caller_grace is None:
             caller_grace = WEB_GRACE if control.caller.kind == "web" else 0.0
         self.destination_guard, self.trunk_id = guard, trunk_id
-        self._own, self.record = own, record
+        self._own, self.record, self._counted = own, record, counted
         self.session, self.control, self.tell = session, control, tell
         self.hang_ups = HangUps(control)
         self.patience = Patience(max_hold)
@@ -181,6 +183,11 @@ class Call:
             caller_number=self.control.caller_number,
             summary=self.screen_pop,
         )
+
+    @property
+    def counted(self) -> str | None:
+        """Whose calls the guard counts: a number."""
+        return self._counted or self.control.caller_number
 
     def circumstances(self) -> dict[str, Any]:
         """Return what an `Attempt` says of the call, whatever became of it."""

@@ -184,6 +184,7 @@ class Transfer:
                     caller_grace=self._caller_grace,
                     guard=self._guard,
                     trunk_id=self._trunk_id,
+                    counted=self._counted(),
                     own=self._completed,
                     record=None if recorder is None else SoFar(lambda: recorder.record),
                     department=self._department,
@@ -333,6 +334,10 @@ class Transfer:
             await ask("announce", lambda: self.announce(session), ANNOUNCEMENT_LIMIT)
         except CodeFailed as failed:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "the transfer goes on"))
+
+    def _counted(self) -> str | None:
+        """Return whose calls the guard counts; None: those of the caller's own number."""
+        return None
 
     def _check_caller(self, control: CallControl) -> None:
         """Refuse what cannot be done with this caller, before anything is heard of it."""

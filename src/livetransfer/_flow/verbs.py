@@ -176,7 +176,7 @@ async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Dest
                 "guard",
                 lambda: asked.admit(
                     destination,
-                    caller=call.control.caller_number,
+                    caller=call.counted,
                     trunk_id=destination.trunk_id or call.trunk_id,
                 ),
                 GUARD_LIMIT,

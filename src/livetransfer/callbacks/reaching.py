@@ -50,6 +50,10 @@ class ToCaller(WarmTransfer):
     async def _connect(self, session: CallerSession) -> CallControl:
         return self._control
 
+    def _counted(self) -> str | None:
+        assert isinstance(self._targets, tuple)
+        return self._targets[0].number
+
 
 class Reach(Protocol):
     """Rings the caller while a human waits."""

@@ -37,7 +37,8 @@ class Limits:
     also one that nobody answers: ringing a phone all day is abuse too.
 
     Args:
-        per_caller: Calls in an hour for one caller. Callers without a number count as one.
+        per_caller: Calls in an hour for one caller. Callers without a number count as one. A
+            callback is two calls of its caller: one to the human, and one to himself.
         per_destination: Calls in an hour to one phone, however its number or URI is written.
         per_country: Calls in an hour to the numbers of one country, as the users of SIP URIs too
             (needs the extra ``phone``).

@@ -398,6 +398,29 @@ async def test_the_guard_counts_the_human_and_the_caller(monkeypatch: pytest.Mon
             await guard.admit(Destination(ANN))
 
 
+async def test_the_guard_counts_a_callback_as_a_call_of_its_own_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guard = DestinationGuard(names=[ANN, CALLER], limits=Limits(per_caller=2), store=MemoryStore())
+    async with stage(monkeypatch) as it:
+        assert (await it.make(guard=guard)).done
+    await guard.admit(Destination(ANN), caller=None)
+    await guard.admit(Destination(ANN), caller=BOB)
+    with pytest.raises(DestinationNotAllowedError, match="this caller has had 2 calls"):
+        await guard.admit(Destination(ANN), caller=CALLER)
+
+
+async def test_callers_who_are_called_back_do_not_use_up_each_others_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guard = DestinationGuard(names=[ANN, CALLER], limits=Limits(per_caller=2), store=MemoryStore())
+    for _ in range(2):
+        await guard.admit(Destination(ANN), caller=None)
+    async with stage(monkeypatch) as it:
+        outcome = await it.make(guard=guard)
+        assert outcome.done, outcome
+
+
 async def test_a_missing_trunk_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage(monkeypatch, trunk=False) as it:
         with pytest.raises(ConfigurationError, match="trunk"):
