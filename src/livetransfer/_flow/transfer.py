@@ -173,7 +173,7 @@ class Transfer:
             control = await self._connect(session)
             try:
                 self._check_caller(control)
-                recorder = self._records.begin(session.session) if self._records else None
+                recorder = self._records.begin(self._recorded(session)) if self._records else None
                 call = Call(
                     session=session,
                     control=control,
@@ -334,6 +334,10 @@ class Transfer:
             await ask("announce", lambda: self.announce(session), ANNOUNCEMENT_LIMIT)
         except CodeFailed as failed:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "the transfer goes on"))
+
+    def _recorded(self, session: CallerSession) -> object:
+        """Return what stands for the call: its records are chained."""
+        return session.session
 
     def _counted(self) -> str | None:
         """Return whose calls the guard counts; None: those of the caller's own number."""

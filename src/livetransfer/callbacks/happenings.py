@@ -14,12 +14,14 @@ from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.answer_class import AnswerClass
 from livetransfer.callback_request import CallbackStatus
+from livetransfer.destination import Destination
 
 __all__ = [
     "CallbackDispatched",
     "CallbackEnded",
     "CallbackEvent",
     "CallbackNotTaken",
+    "CallbackRefused",
     "CallbackTaken",
     "CallerAnswered",
     "CallerDialled",
@@ -77,6 +79,19 @@ class CallbackTaken(CallbackEvent):
     """
 
     room: str
+
+
+@dataclass(frozen=True)
+class CallbackRefused(CallbackEvent):
+    """The guard refused whom this callback would have dialled; he was not dialled.
+
+    Attributes:
+        destination: Whom: the caller, or a human.
+        reason: Why, for people.
+    """
+
+    destination: Destination
+    reason: str
 
 
 @dataclass(frozen=True)

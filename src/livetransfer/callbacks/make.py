@@ -100,7 +100,8 @@ async def make_callback(
             ``session.start(agent, room=ctx.room, ...)``, linked to him. It is given the session
             and the identity of the caller.
         **transfer: What else a `WarmTransfer` takes: ``ring_timeout``, ``skills``, ``bridge``,
-            ``introduction``, ``fallback``, ``records``, ``privacy``, ...
+            ``introduction``, ``fallback``, ``records`` (the caller's leg is in one of its own),
+            ``privacy``, ...
 
     Returns:
         What became of it. A `status` of None: another job has it.

@@ -17,18 +17,28 @@ from livetransfer._user_code import ask
 from livetransfer.callback_request import CallbackStatus
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
 from livetransfer.destination import Destination
-from livetransfer.errors import DestinationError
+from livetransfer.errors import DestinationError, DestinationNotAllowedError
+from livetransfer.events import DestinationRefused, TransferEvent
 from livetransfer.instead.numbers import NoCallback
 from livetransfer.outcome import TransferOutcome
+from livetransfer.record import Records
 
 from . import wall
 from .endings import End, answered_by, not_joined, not_now, not_reached
-from .happenings import CallbackEnded, CallbackTaken, CallerAnswered, CallerDialled, Telling
+from .happenings import (
+    CallbackEnded,
+    CallbackRefused,
+    CallbackTaken,
+    CallerAnswered,
+    CallerDialled,
+    Telling,
+)
 from .holding import Holding
 from .ledger import CallbackLedger, Promise
 from .outcome import CallbackOutcome
 from .plan import Options, Plan
 from .reaching import models_of
+from .refusals import record_refusal
 from .views import AwaitedCaller, TowardsCaller
 
 __all__ = ["Making"]
@@ -68,7 +78,7 @@ class Making:
         tell: Telling,
     ) -> None:
         self._ctx, self._tell = ctx, tell
-        self._plan = Plan(promise.request, options)
+        self._plan = Plan(promise.request, options, self._told)
         self._key = promise.id
         self._room = promise.room or ctx.job.room.name
         self._holding = Holding(ledger, promise, job, lost=self._lose)
@@ -155,8 +165,13 @@ class Making:
         plan, options = self._plan, self._plan.options
         try:
             destination = plan.destination()
+            plan.check(destination)
         except NoCallback:
             why = "it is no number at which somebody can be called back"
+            return await self._end(End(CallbackStatus.FAILED, why))
+        except DestinationNotAllowedError as refused:
+            self._refused(destination, refused.remedy)
+            why = f"the number is not called back: {refused.remedy}"
             return await self._end(End(CallbackStatus.FAILED, why))
         except DestinationError as refused:
             why = f"the number is not called back: {refused.remedy}"
@@ -237,6 +252,19 @@ class Making:
             room=self._ctx.room,
             room_options=RoomOptions(participant_identity=identity),
         )
+
+    def _told(self, event: TransferEvent) -> None:
+        if isinstance(event, DestinationRefused):
+            self._tell(CallbackRefused(self._key, event.destination, event.reason))
+
+    def _refused(self, destination: Destination, reason: str) -> None:
+        """Tell that the guard refuses the caller's number, before anybody is rung."""
+        refused = DestinationRefused(0.0, destination, reason)
+        options = self._plan.options
+        records = options.transfer.get("records")
+        if isinstance(records, Records):
+            record_refusal(records, options.session, refused, room=self._room)
+        self._told(refused)
 
     # -- for whoever rings the caller ------------------------------------------------------
 

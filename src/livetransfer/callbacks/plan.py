@@ -17,6 +17,7 @@ from livetransfer.callback_request import CallbackRequest
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
+from livetransfer.events import TransferEvent
 from livetransfer.fallback import HangUp
 from livetransfer.guard import DestinationGuard
 from livetransfer.hold import HoldMusicPlayer, HoldSource
@@ -75,23 +76,31 @@ class Plan:
     Attributes:
         request: What was promised.
         options: How it is made.
+        told: Called with each event of its transfers.
     """
 
     request: CallbackRequest
     options: Options
+    told: Callable[[TransferEvent], None] | None = None
 
     def destination(self) -> Destination:
         """Return whom to call back.
 
         Raises:
             NoCallback: It is no number at which somebody can be called back.
-            DestinationError: It is not dialled: by its own nature, or by the guard's rules.
+            DestinationError: It is not dialled.
+        """
+        return Destination(callback_number(self.request.number))
+
+    def check(self, destination: Destination) -> None:
+        """Ask the guard's rules about whom to call back; its limits are asked at the dial.
+
+        Raises:
+            DestinationNotAllowedError: It refuses.
         """
         options = self.options
-        destination = Destination(callback_number(self.request.number))
         if options.guard is not None:
             options.guard.check(destination, trunk_id=options.trunk_id)
-        return destination
 
     def begins(self, now: datetime) -> datetime | None:
         """Return from when on the caller may be called, `now` or later; None: not any more."""
@@ -126,6 +135,7 @@ class Plan:
             guard=options.guard,
             max_hold=self._seconds_left(now),
             answer_detector=options.detector,
+            on_event=self.told,
             **more,
         )
 
@@ -147,17 +157,21 @@ class Plan:
             guard=options.guard,
             briefing=options.briefing,
             answer_detector=options.detector,
+            on_event=self.told,
             **{**self._placed(), **options.transfer},
         )
 
     def to_caller(self, control: CallControl, destination: Destination) -> ToCaller:
         """Return the transfer that rings the caller."""
         options = self.options
-        own = {name: options.transfer[name] for name in ("privacy",) if name in options.transfer}
+        kept = ("privacy", "records")
+        own = {name: options.transfer[name] for name in kept if name in options.transfer}
         greeting = self._greeting()
         return ToCaller(
             control,
             destination,
+            call=options.session,
+            on_event=self.told,
             announcement=None,
             hold_music=options.waiting,
             ring_timeout=options.ring_timeout,

@@ -39,16 +39,20 @@ class ToCaller(WarmTransfer):
 
     Args:
         control: The call, as it is seen from here.
+        call: What stands for the call: its record follows that of the human's transfer.
         *args: See `WarmTransfer`.
         **options: See `WarmTransfer`.
     """
 
-    def __init__(self, control: CallControl, *args: Any, **options: Any) -> None:
+    def __init__(self, control: CallControl, *args: Any, call: object, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._control = control
+        self._control, self._call = control, call
 
     async def _connect(self, session: CallerSession) -> CallControl:
         return self._control
+
+    def _recorded(self, session: CallerSession) -> object:
+        return self._call
 
     def _counted(self) -> str | None:
         assert isinstance(self._targets, tuple)

@@ -19,6 +19,7 @@ from livetransfer.callbacks import (
     CallbackEnded,
     CallbackEvent,
     CallbackOutcome,
+    CallbackRefused,
     CallbackTaken,
     CallerAnswered,
     CallerDialled,
@@ -29,6 +30,8 @@ from livetransfer.callbacks import (
 )
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
 from livetransfer.guard import Limits
+from livetransfer.privacy import Privacy
+from livetransfer.record import Records, TransferRecord
 from livetransfer.stores import MemoryStore
 from livetransfer.testing import Human, Simulation, simulate
 from livetransfer.testing.parties import HangUp, Say, Wait, WaitForBridge
@@ -388,6 +391,53 @@ async def test_the_guard_is_asked_for_the_caller(monkeypatch: pytest.MonkeyPatch
         outcome = await it.make(guard=DestinationGuard(names={"ann": ANN}))
         assert outcome.status is FAILED
         assert not it.call.human(ANN).rings, "somebody was rung for nothing"
+
+
+async def test_a_caller_whom_the_guard_refuses_is_told_and_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[TransferRecord] = []
+    async with stage(monkeypatch) as it:
+        await it.make(guard=DestinationGuard(names={"ann": ANN}), records=Records(kept.append))
+        await asyncio.sleep(1.0)  # no call waits for a sink
+    refused = [event for event in it.events if isinstance(event, CallbackRefused)]
+    assert [(event.id, event.destination.number) for event in refused] == [("c1", CALLER)]
+    assert "no numbers are allowed" in refused[0].reason
+    assert [type(event) for event in it.events][-1] is CallbackEnded
+    (record,) = kept
+    assert [note.kind for note in record.notes] == ["refused"], "no metric counts it"
+    assert record.over
+    assert (record.outcome or {})["status"] == "unavailable"
+
+
+@pytest.mark.parametrize("limit", [1, 2], ids=["the caller", "the human"])
+async def test_a_limit_that_is_reached_is_told_and_recorded(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    kept: list[TransferRecord] = []
+    guard = DestinationGuard(names=[ANN, CALLER], limits=Limits(per_hour=2), store=MemoryStore())
+    for _ in range(limit):
+        await guard.admit(Destination(ANN))
+    async with stage(monkeypatch) as it:
+        outcome = await it.make(guard=guard, records=Records(kept.append))
+        await asyncio.sleep(1.0)
+        assert outcome.status is WAITING
+    (refused,) = (event for event in it.events if isinstance(event, CallbackRefused))
+    assert refused.destination.number == (CALLER if limit == 1 else ANN)
+    assert [n.kind for record in kept if record.over for n in record.notes].count("refused") == 1
+
+
+async def test_both_legs_are_in_records_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[TransferRecord] = []
+    async with stage(monkeypatch) as it:
+        assert (await it.make(records=Records(kept.append, privacy=Privacy(numbers="keep")))).done
+        await asyncio.sleep(1.0)
+    human, caller = sorted((r for r in kept if r.over), key=lambda record: record.number)
+    assert caller.previous == human.id
+    dialled = [r.attempts[0].phones[0].destination for r in (human, caller)]
+    assert [(found or {})["address"] for found in dialled] == [ANN, CALLER]
+    assert human.call.number == CALLER
+    assert [(r.outcome or {})["status"] for r in (human, caller)] == ["bridged", "bridged"]
 
 
 async def test_the_guard_counts_the_human_and_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
