@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from livekit.agents import AgentSession, RunContext, ToolError
 from livekit.agents.llm import (
@@ -17,6 +17,7 @@ from livekit.agents.llm import (
     Toolset,
     function_tool,
 )
+from livekit.agents.voice import SpeechHandle
 from typing_extensions import Unpack
 
 from livetransfer._checks import check_choice, check_text
@@ -24,18 +25,18 @@ from livetransfer._flow.caller_session import CallerSession
 from livetransfer._flow.claim import is_claimed
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
-from livetransfer.errors import ConfigurationError, TransferError
+from livetransfer.errors import ConfigurationError, TransferError, TransferInProgressError
 from livetransfer.fallback import OfferCallback, Otherwise, TakeMessage
 from livetransfer.fallback.policy import actions_of
 from livetransfer.instead import FallbackTools
-from livetransfer.outcome import TransferOutcome
+from livetransfer.outcome import Offered, TransferOutcome
 from livetransfer.routing.opening import Kind, Opening
 from livetransfer.routing.router import Router
 from livetransfer.status import TransferStatus
 
 from .options import Making, ToolOptions
 from .progress import Progress
-from .truth import Apology, SaysSo, say, sentence, silent_result
+from .truth import Apology, SaysSo, say, sentence, silence, silent_result
 from .wording import (
     BROKEN,
     CALLBACK,
@@ -44,6 +45,7 @@ from .wording import (
     NOT_HEARD,
     REASON,
     STATUS,
+    TELL,
     WHO_CALLS,
     apology,
     listed,
@@ -66,9 +68,10 @@ class TransferTools(Toolset):
     no ``transfer_call``. With `callbacks` there is ``request_callback(department)``, also for those
     that are closed. A model names departments, never numbers.
 
-    Parallel and repeated calls make one transfer. When it has failed the caller hears `apology`,
-    and the model is not asked to reply to that turn, so that it cannot tell another story; it
-    knows what happened when the caller speaks next.
+    Parallel and repeated calls make one transfer. When it has failed, or was refused because the
+    department is closed or there is none of that name, the caller hears `apology`, and the model
+    is not asked to reply to that turn, so that it cannot tell another story; it knows what
+    happened when the caller speaks next.
 
     Args:
         router: The departments, and who takes their calls; or a map, as a Router takes one.
@@ -78,8 +81,8 @@ class TransferTools(Toolset):
         when: What is added to the description of ``transfer_call``: when to transfer, and when
             not.
         apology: Returns what the caller hears when a transfer has failed, unless the fallback has
-            said something. None, or a function that returns None, leaves it to the model, which
-            may say what is not so.
+            said something; of one that was refused it is given an outcome with no attempts. None,
+            or a function that returns None, leaves it to the model, which may say what is not so.
         callbacks: A CallbackStore, or an `OfferCallback` with one: what the callers are offered
             who do not want to wait, or ask for somebody who is not there.
         fixed_tools: For a model whose tools cannot change during a session, such as most realtime
@@ -119,6 +122,7 @@ class TransferTools(Toolset):
             kinds = {"warm", "cold"}
         self._making = Making(self._router, options, kinds)
         self._progress: WeakKeyDictionary[AgentSession[Any], Progress] = WeakKeyDictionary()
+        self._refusals: WeakSet[SpeechHandle] = WeakSet()
         self._callbacks = self._making.callbacks(callbacks)
         self._made: tuple[tuple[tuple[str, Opening], ...], list[Tool | Toolset]] | None = None
         super().__init__(id="livetransfer", tools=self._fixed_tools() if fixed_tools else None)
@@ -228,7 +232,7 @@ class TransferTools(Toolset):
                 "This call did nothing: a transfer of this call is under way already, or has been "
                 "made. Do not call it again; say nothing of it."
             )
-        name, opening = self._asked_for(raw_arguments.get("department"))
+        name, opening = self._asked_for(raw_arguments.get("department"), context)
         kind = self._kind_of(name, opening)
         if kind == "either":
             kind = "cold" if raw_arguments.get("how") == "cold" else "warm"
@@ -242,9 +246,13 @@ class TransferTools(Toolset):
         self._progress[session] = progress
         try:
             outcome = await self._making.transfer(kind, name, **own).run(context)
-        except ToolError as error:
+        except TransferInProgressError as error:
             progress.result = error.message
             raise
+        except ToolError as error:
+            progress.result = error.message
+            status = TransferStatus.INVALID_DESTINATION
+            raise self._refused(context, status, error.message) from error
         except Exception as error:
             # What ours say names the destination; of another, a bug, only the traceback tells.
             logger.error(
@@ -262,7 +270,7 @@ class TransferTools(Toolset):
         progress.result = str(outcome)
         return progress.result
 
-    def _asked_for(self, department: object) -> tuple[str, Opening]:
+    def _asked_for(self, department: object, context: RunContext[Any]) -> tuple[str, Opening]:
         """Return the department that a model has named.
 
         Raises:
@@ -273,15 +281,26 @@ class TransferTools(Toolset):
         instead = f"Open now: {usable}." if usable else "No department is open now."
         wanted = _named(department, now)
         if wanted is None:
-            raise ToolError(f"There is no such department; nobody was called. {instead}")
+            text = f"There is no such department; nobody was called. {instead}"
+            raise self._refused(context, TransferStatus.INVALID_DESTINATION, text)
         opening = now[wanted]
         if not opening.open:
             when = f" It opens {opening.opens}." if opening.opens else ""
-            raise ToolError(
-                f"{wanted} is closed now; nobody was called.{when} {instead} "
-                "The caller is on the line with you: say so, and offer what else you can do."
-            )
+            text = f"{wanted} is closed now; nobody was called.{when} {instead}"
+            raise self._refused(context, TransferStatus.UNAVAILABLE, text)
         return wanted, opening
+
+    def _refused(self, context: RunContext[Any], status: TransferStatus, text: str) -> ToolError:
+        """Tell the caller, once in a turn, that nobody was called; return what a model is told."""
+        if context.speech_handle in self._refusals:
+            return ToolError(f"{text} {HEARD}")
+        offers: Offered | None = "callback" if self._callbacks is not None else None
+        words = sentence(self._apology, TransferOutcome(status, reason=text, offers=offers))
+        if not words or (speech := say(context, words)) is None:
+            return ToolError(f"{text} {TELL}")
+        self._refusals.add(context.speech_handle)
+        silence(context, speech)
+        return ToolError(f"{text} {HEARD}")
 
     def _failed(
         self,
@@ -291,15 +310,16 @@ class TransferTools(Toolset):
         text: str | None,
     ) -> str | ToolResult:
         """Tell the caller, unless that was done, and return what the model is told."""
-        said = outcome.said
+        said, speech = outcome.said, None
         if not said and (words := sentence(self._apology, outcome)):
-            said = words if say(context, words) else None
+            speech = say(context, words)
+            said = None if speech is None else words
         if text is None:
             text = str(replace(outcome, said=said))
         else:
             text += HEARD if said else NOT_HEARD
         progress.result = text
-        return silent_result(context, text) if said else text
+        return silent_result(context, text, speech) if said else text
 
     # -- request_callback ------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from livekit.agents import (
     SpeechCreatedEvent,
 )
 from livekit.agents.llm import RealtimeModel, ToolResult
+from livekit.agents.voice import SpeechHandle
 
 from livetransfer._flow.caller_session import CallerSession
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
@@ -23,7 +24,7 @@ from livetransfer.outcome import Attempt, TransferOutcome
 
 from .wording import apology
 
-__all__ = ["Apology", "SaysSo", "say", "sentence", "silent_result"]
+__all__ = ["Apology", "SaysSo", "say", "sentence", "silence", "silent_result"]
 
 logger = logging.getLogger("livetransfer")
 
@@ -77,14 +78,18 @@ class SaysSo(FallbackPolicy):
         return ReturnToAgent(sentence(self.apologise, outcome))
 
 
-def say(context: RunContext[Any], text: str) -> bool:
-    """Say `text` to the caller; return whether there is a voice for it."""
-    return CallerSession(context).speak(text) is not None
+def say(context: RunContext[Any], text: str) -> SpeechHandle | None:
+    """Say `text` to the caller; None where there is no voice for it."""
+    return CallerSession(context).speak(text)
 
 
-def _own_reply_interrupted(session: AgentSession[Any]) -> None:
-    """Interrupt the next reply that a realtime model makes to a tool's result by itself."""
+def _own_reply_interrupted(session: AgentSession[Any], said: SpeechHandle | None) -> None:
+    """Interrupt the next reply that a realtime model makes to a tool's result by itself.
+
+    It is given the result when nobody speaks any more: `said` is what is being said.
+    """
     loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
 
     def on_speech(event: SpeechCreatedEvent) -> None:
         if not event.user_initiated:
@@ -93,16 +98,28 @@ def _own_reply_interrupted(session: AgentSession[Any]) -> None:
 
     def done() -> None:
         session.off("speech_created", on_speech)
-        timer.cancel()
+        if timer is not None:
+            timer.cancel()
+
+    def begin(_: object) -> None:
+        nonlocal timer
+        timer = loop.call_later(OWN_REPLY, done)
 
     session.on("speech_created", on_speech)
-    timer = loop.call_later(OWN_REPLY, done)
+    if said is None:
+        begin(said)
+    else:
+        said.add_done_callback(begin)
 
 
-def silent_result(context: RunContext[Any], text: str) -> ToolResult:
-    """Return `text` as a tool's result to which the model is not asked to reply.
+def silence(context: RunContext[Any], said: SpeechHandle | None) -> None:
+    """Let the model not be asked to reply to a tool's result.
 
     Nor is it for another tool of the same turn: it would speak of this one too.
+
+    Args:
+        context: That of the tool.
+        said: What the caller hears of it, where it is being said.
     """
     session, call_id = context.session, context.function_call.call_id
 
@@ -111,10 +128,15 @@ def silent_result(context: RunContext[Any], text: str) -> ToolResult:
             event.cancel_tool_reply()
             model = CallerSession(context).llm
             if isinstance(model, RealtimeModel) and model.capabilities.auto_tool_reply_generation:
-                _own_reply_interrupted(session)
+                _own_reply_interrupted(session, said)
 
     session.on("function_tools_executed", on_tools)
     context.speech_handle.add_done_callback(
         lambda _: session.off("function_tools_executed", on_tools)
     )
+
+
+def silent_result(context: RunContext[Any], text: str, said: SpeechHandle | None) -> ToolResult:
+    """Return `text` as a tool's result to which the model is not asked to reply; see `silence`."""
+    silence(context, said)
     return ToolResult(text, reply_required=False)

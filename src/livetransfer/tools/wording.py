@@ -17,6 +17,7 @@ __all__ = [
     "NOT_HEARD",
     "REASON",
     "STATUS",
+    "TELL",
     "WHO_CALLS",
     "apology",
     "listed",
@@ -65,6 +66,7 @@ BROKEN = (
 """What a model is told where a transfer has raised instead of failing."""
 
 HEARD = "The caller has heard that already: go on with how you can help."
+TELL = "The caller is on the line with you: say so, and offer what else you can do."
 NOT_HEARD = "Apologise; offer to take a message or another way to help."
 
 _LONGEST_REASON = 300

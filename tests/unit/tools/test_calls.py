@@ -21,7 +21,7 @@ from livetransfer import (
     TransferOutcome,
     WarmTransfer,
 )
-from livetransfer.routing import Wait
+from livetransfer.routing import Opening, Wait
 from livetransfer.testing import (
     Human,
     ScriptedLLM,
@@ -339,7 +339,7 @@ async def test_one_that_has_closed_since_is_refused() -> None:
     router.closed["sales"] = "Monday 09:00"
     async with (
         simulate(humans={ANN: Human.accepts()}) as call,
-        talk(call, tools, rules(reply="They are closed.")) as each,
+        talk(call, tools) as each,
     ):
         each.ask()
         await each.over()
@@ -348,8 +348,67 @@ async def test_one_that_has_closed_since_is_refused() -> None:
         assert result.output.startswith(
             "sales is closed now; nobody was called. It opens Monday 09:00. Open now: billing."
         )
+        assert "The caller has heard that already" in result.output
         assert call.count("dial") == 0
-        assert "They are closed." in each.said
+        assert "nobody is available right now" in each.said
+        assert each.said.count(SORRY) == 1
+        assert LIE not in each.said
+        each.ask("what is my account number")
+        await asyncio.sleep(5)
+        assert "It is 4711." in each.said
+
+
+async def test_a_refusal_is_told_by_the_model_where_the_application_wants_that() -> None:
+    router = Hours()
+    tools = TransferTools(router, fixed_tools=True, apology=None)
+    router.closed["sales"] = None
+    async with (
+        simulate() as call,
+        talk(call, tools, rules(reply="They are closed.")) as each,
+    ):
+        each.ask()
+        await each.over()
+        assert "say so" in each.results[0].output
+        assert each.said.count("They are closed.") == 1
+        assert SORRY not in each.said
+
+
+async def test_two_refusals_in_one_turn_are_told_once_in_the_applications_words() -> None:
+    router, heard = Hours(), []
+
+    def words(outcome: TransferOutcome) -> str:
+        heard.append((outcome.status.value, outcome.attempts))
+        return "Leider geschlossen."
+
+    tools = TransferTools(router, fixed_tools=True, apology=words)
+    router.closed.update(sales=None, billing=None)
+    async with (
+        simulate() as call,
+        talk(call, tools, rules([SALES, BILLING])) as each,
+    ):
+        each.ask()
+        await each.over(2)
+        assert all(result.is_error for result in each.results)
+        assert each.said.count("Leider geschlossen.") == 1
+        assert LIE not in each.said
+        assert heard == [("unavailable", ())]
+
+
+async def test_a_department_that_goes_while_it_is_asked_for_is_told_by_us_too() -> None:
+    class Going(Hours):
+        def openings(self, now: Any = None) -> dict[str, Opening]:
+            return {**super().openings(now), "returns": Opening()}
+
+    asked = ToolCall("transfer_call", {"department": "returns", "reason": "x"})
+    async with (
+        simulate() as call,
+        talk(call, TransferTools(Going()), rules(asked)) as each,
+    ):
+        each.ask()
+        await each.over()
+        assert each.results[0].is_error
+        assert "could not reach anybody" in each.said
+        assert LIE not in each.said
 
 
 @pytest.mark.parametrize("name", ["+4915112345678", "marketing", "", 7, None])
@@ -361,11 +420,13 @@ async def test_a_name_that_is_none_is_refused(name: Any) -> None:
     ):
         each.ask()
         await each.over()
-        assert each.results[0].output == (
+        assert each.results[0].output.startswith(
             "There is no such department; nobody was called. Open now: sales, billing."
         )
         assert each.results[0].is_error
         assert call.count("dial") == 0
+        assert "could not reach anybody" in each.said
+        assert LIE not in each.said
 
 
 async def test_a_name_may_be_written_otherwise() -> None:
@@ -537,6 +598,29 @@ async def test_a_realtime_model(auto: bool, human: Human) -> None:
             assert call.caller.talks_to(ANN)
         else:
             assert "the line is busy" in call.caller.heard_text
+        await session.aclose()
+
+
+@pytest.mark.parametrize("trunk", [False, True], ids=["nobody to dial through", "closed"])
+@pytest.mark.parametrize("auto", [False, True], ids=["asked", "by itself"])
+async def test_a_realtime_model_that_is_refused(auto: bool, trunk: bool) -> None:
+    model = ScriptedRealtimeModel(
+        [*rules()[:-1], ("Say exactly this and nothing else: (.*)", said), ("", LIE)],
+        auto_tool_reply=auto,
+    )
+    session: AgentSession[Any] = AgentSession(llm=model)
+    router = Hours()
+    tools = TransferTools(router, fixed_tools=True)
+    if trunk:
+        router.closed["sales"] = None
+    async with simulate(trunk=trunk) as call:
+        call.attach(session)
+        await session.start(Agent(instructions="You help.", tools=[tools]))
+        session.generate_reply(user_input=ASK)
+        await asyncio.sleep(30)
+        words = "nobody is available right now" if trunk else "could not reach anybody"
+        assert words in call.caller.heard_text
+        assert LIE not in call.caller.heard_text
         await session.aclose()
 
 
