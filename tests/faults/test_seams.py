@@ -183,7 +183,7 @@ SEAMS: dict[str, Seam] = {
     "`question`": Seam(_briefing("question", "May I?"), "question", "plain"),
     "the briefing's factory": Seam(_factory, "briefing", "plain"),
     "a comfort line": Seam(_comfort, None),
-    "`allowed`": Seam(_allowed, "router", "wrong type", "plain"),
+    "`allowed`": Seam(_allowed, "allowed", "nothing", "wrong type", "plain"),
     "the hold source": Seam(_source, None),
 }
 

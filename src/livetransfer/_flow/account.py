@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.guard.limits import Admission
 from livetransfer.routing.offer import Lease
@@ -76,4 +77,4 @@ async def _noted(hook: str, note: Callable[[], Awaitable[None]]) -> None:
     try:
         await ask(hook, note, STORE_LIMIT)
     except CodeFailed:
-        logger.warning("a store could not note what became of a phone", exc_info=True)
+        logger.warning("a store could not note what became of a phone", **logged())

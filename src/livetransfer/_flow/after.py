@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import CallControl, CallLost, ControlEvent, Leg, LegLeft
 from livetransfer.events import CallEnded
@@ -157,7 +158,7 @@ class Watch:
             try:
                 await asyncio.wait_for(self._control.leave(), LEAVE_LIMIT)
             except Exception:
-                logger.warning("the AI could not leave the call", exc_info=True)
+                logger.warning("the AI could not leave the call", **logged())
             self._session.session.shutdown(drain=False)
             return self._ended(EndedBy.NOBODY)
         who = await self._left

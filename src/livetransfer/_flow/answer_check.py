@@ -10,6 +10,7 @@ from operator import methodcaller
 import numpy as np
 from livekit import rtc
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.answer_class import AnswerClass
@@ -125,7 +126,7 @@ class _Check:
         try:
             self._audio = await control.listen(self._human.leg.identity, sample_rate=RATE)
         except CallControlError:
-            logger.warning("a leg could not be listened to", exc_info=True)
+            logger.warning("a leg could not be listened to", **logged())
             return
         self._listening = keep(
             asyncio.create_task(self._listen(self._audio), name="livetransfer-answer")
@@ -183,7 +184,7 @@ class _Check:
             try:
                 await asyncio.wait_for(session.aclose(), TICK)
             except Exception:
-                logger.warning("an answer detector could not be closed", exc_info=True)
+                logger.warning("an answer detector could not be closed", **logged())
 
 
 def _level(frame: rtc.AudioFrame) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.answer_class import AnswerClass
@@ -181,7 +182,7 @@ class AnswerWatch:
         try:
             audio = self._audio = await control.listen(self._human.leg.identity, sample_rate=RATE)
         except CallControlError:
-            logger.warning("a leg could not be listened to", exc_info=True)
+            logger.warning("a leg could not be listened to", **logged())
             return
         late = self._since
         self._push(lambda session: session.pass_time(late))
@@ -226,7 +227,7 @@ class AnswerWatch:
         try:
             await self._do(action)
         except (RuntimeError, CallControlError) as error:
-            logger.warning("what follows an answer could not be done", exc_info=True)
+            logger.warning("what follows an answer could not be done", **logged())
             self._ends(End(timed_out(action).status, f"the machine could not be handled: {error}"))
 
     async def _do(self, action: AnswerAction) -> None:
@@ -309,4 +310,4 @@ class AnswerWatch:
             try:
                 await asyncio.wait_for(session.aclose(), TICK)
             except Exception:
-                logger.warning("an answer detector could not be closed", exc_info=True)
+                logger.warning("an answer detector could not be closed", **logged())

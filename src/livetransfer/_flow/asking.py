@@ -9,7 +9,12 @@ from typing import TypeGuard
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import CallControl
 from livetransfer.destination import Destination
-from livetransfer.errors import TransferError, UnknownDestinationError
+from livetransfer.errors import (
+    ConfigurationError,
+    DestinationNotAllowedError,
+    TransferError,
+    UnknownDestinationError,
+)
 from livetransfer.outcome import Attempt
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.routing.router import Router, RouteRequest, several
@@ -107,7 +112,7 @@ class Asking:
             raise CodeFailed("router", f"offered a {type(found).__name__}, not an Offer")
         try:
             destinations = self._checked_late(lambda: found.destinations)
-        except CodeFailed:
+        except (CodeFailed, DestinationNotAllowedError):
             # None of them is rung: who was taken for it is free again.
             await release(found)
             raise
@@ -124,5 +129,11 @@ class Asking:
     def _checked_late(self, read: Callable[[], Sequence[Destination]]) -> tuple[Destination, ...]:
         try:
             return self._checked(read())
+        except DestinationNotAllowedError as refused:
+            if refused.__cause__ is None:
+                raise  # by a rule: nobody's code has failed
+            raise CodeFailed("allowed", f"could not be asked: {refused.remedy}") from refused
         except (TransferError, TypeError) as error:
+            if isinstance(error, ConfigurationError) and error.field == "allowed":
+                raise CodeFailed("allowed", f"could not be asked: {error.remedy}") from error
             raise CodeFailed("router", f"named somebody who cannot be rung: {error}") from error

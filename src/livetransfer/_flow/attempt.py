@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent, Leg, LegRinging
 from livetransfer.destination import Destination
@@ -215,7 +216,7 @@ class LiveAttempt:
                 self._is_over(human, AttemptOver.by_error(error))
                 if not others and winner is None and len(self.legs) == 1:
                     raise error
-                logger.error("a phone of a transfer failed because of an error", exc_info=error)
+                logger.error("a phone of a transfer failed because of an error", **logged(error))
             if others or winner is not None:
                 self._close_in_background(human)
                 self._follow()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import TransferError
@@ -168,7 +169,7 @@ class Attempts:
             course, protocol = self._go_to(action)
         except TransferError as error:
             call.department = department
-            logger.error("a fallback policy goes to somebody who cannot be rung", exc_info=error)
+            logger.error("a fallback policy goes to somebody who cannot be rung", **logged(error))
             self._next_offer.refused = error
             return
         self._course, self._courses = course, self._courses + 1
@@ -246,5 +247,5 @@ class Attempts:
         except CodeFailed as failed:
             call = self._call
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "the default policy decides"))
-            logger.error("a fallback policy failed; the default one is used", exc_info=failed)
+            logger.error("a fallback policy failed; the default one is used", **logged(failed))
             return decide(None, attempt)

@@ -11,6 +11,7 @@ from typing import Any
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
+from livetransfer._logged import logged
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
 from livetransfer.briefing.keys import NAME as KEYS_TOOL
@@ -129,7 +130,7 @@ class BriefingLine:
             finally:
                 gone.cancel()
         except Exception:
-            logger.warning("the human could not be told goodbye", exc_info=True)
+            logger.warning("the human could not be told goodbye", **logged())
 
     async def _speak(self, session: AgentSession[Any], text: str) -> SpeechHandle | None:
         speech = self.agent.standing(text)

@@ -25,6 +25,7 @@ from livekit.agents.utils import is_given
 from livekit.agents.vad import VAD
 from livekit.agents.voice import SpeechHandle
 
+from livetransfer._logged import logged
 from livetransfer.errors import ConfigurationError
 
 __all__ = ["CallerSession", "Context", "session_of", "speak"]
@@ -191,7 +192,7 @@ class CallerSession:
                     handle.interrupt(force=True)
                 raise
             if (error := handle.exception()) is not None:
-                logger.warning("the announcement could not be spoken", exc_info=error)
+                logger.warning("the announcement could not be spoken", **logged(error))
 
     def _after_what_is_queued(self) -> SpeechHandle | None:
         """Return a handle that is done when what the tool has queued with `say` was heard."""
@@ -265,7 +266,7 @@ class CallerSession:
             try:
                 undo()
             except Exception:
-                logger.warning("a part of the session could not be given back", exc_info=True)
+                logger.warning("a part of the session could not be given back", **logged())
 
     def answer_anyway(self, report: str) -> None:
         """Let the AI speak of `report` where the tool's result will not make it speak.
@@ -346,14 +347,14 @@ def speak(
         return session.say(text, allow_interruptions=False)
     except RuntimeError:
         if not isinstance(llm, RealtimeModel):
-            logger.warning("there is no voice to speak with", exc_info=True)
+            logger.warning("there is no voice to speak with", **logged())
             return None
     try:
         return session.generate_reply(
             instructions=f"Say exactly this and nothing else: {text}", allow_interruptions=False
         )
     except RuntimeError:
-        logger.warning("there is no session to speak in any more", exc_info=True)
+        logger.warning("there is no session to speak in any more", **logged())
         return None
 
 

@@ -36,6 +36,7 @@ class Course(Protocol):
 
         Raises:
             CodeFailed: A router failed.
+            DestinationNotAllowedError: The guard, or ``allowed=``, refused whom it named.
         """
 
     async def again(self, attempts: Sequence[Attempt]) -> Offer | Wait | None:
@@ -43,6 +44,7 @@ class Course(Protocol):
 
         Raises:
             CodeFailed: A router failed.
+            DestinationNotAllowedError: The guard, or ``allowed=``, refused whom it named.
         """
 
 

@@ -17,6 +17,8 @@ from .caller_session import CallerSession
 
 __all__ = ["EndCalls"]
 
+from livetransfer._logged import logged
+
 logger = logging.getLogger("livetransfer")
 
 GOES_ON = "The call goes on between the caller and the person, without you."
@@ -71,7 +73,7 @@ class EndCalls:
             try:
                 listener(self._closed)
             except Exception:
-                logger.warning("what end_call had asked for could not be done", exc_info=True)
+                logger.warning("what end_call had asked for could not be done", **logged())
 
     def call_off(self) -> None:
         """A transfer has failed: an `end_call` of the turn that made it does not end the call.

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from livekit.agents import AgentSession
 from livekit.agents.tts import TTS
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import AudioSink, CallControl
 from livetransfer.hold import (
@@ -121,7 +122,7 @@ class HoldLine:
         try:
             self._sink = await asyncio.shield(self._opening)
         except Exception as error:
-            logger.warning("there can be no hold music", exc_info=True)
+            logger.warning("there can be no hold music", **logged())
             self._problem(f"the hold music cannot be played: {error}")
             return
         if self._faded:

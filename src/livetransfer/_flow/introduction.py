@@ -7,6 +7,7 @@ from typing import Any
 
 from livekit.agents.tts import TTS
 
+from livetransfer._logged import logged
 from livetransfer.briefing.speech import PreparedSpeech
 from livetransfer.status import TransferStatus
 
@@ -59,7 +60,7 @@ class Introduction:
             # They were joined; what follows from the end of that, the watch sees to.
             logger.info("the introduction was cut short")
         except Exception:
-            logger.warning("the introduction could not be spoken", exc_info=True)
+            logger.warning("the introduction could not be spoken", **logged())
 
     async def aclose(self) -> None:
         """Stop synthesising what nobody will hear any more."""

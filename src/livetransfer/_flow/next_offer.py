@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import Any
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed
 from livetransfer.circumstances import QueueState
-from livetransfer.errors import TransferError, UnknownDestinationError
+from livetransfer.errors import DestinationNotAllowedError, TransferError, UnknownDestinationError
 from livetransfer.events import HookFailed, WaitingInQueue
 from livetransfer.phases import Phase
 from livetransfer.routing.offer import Offer, Wait
@@ -146,9 +147,11 @@ class NextOffer:
             if first:
                 raise  # a model has named it, and can name another
             raise AttemptOver(TransferStatus.UNAVAILABLE, str(error)) from error
+        except DestinationNotAllowedError as refused:
+            raise AttemptOver(TransferStatus.UNAVAILABLE, str(refused)) from refused
         except CodeFailed as failed:
             call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is rung"))
-            logger.error("a router failed; nobody is rung", exc_info=failed)
+            logger.error("a router failed; nobody is rung", **logged(failed))
             raise AttemptOver(TransferStatus.UNAVAILABLE, str(failed)) from failed.__cause__
         finally:
             if found is None:

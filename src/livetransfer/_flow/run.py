@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
@@ -152,7 +153,7 @@ class Run:
         except UnknownDestinationError:
             raise  # a model is told, and can name another
         except Exception as error:
-            logger.exception("a transfer failed because of an error")
+            logger.error("a transfer failed because of an error", **logged())
             return await self._broken_off(AttemptOver.by_error(error))
 
     async def _stopped(self, stopped: Stopped) -> TransferOutcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from livekit.agents import FunctionToolsExecutedEvent
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.outcome import TransferOutcome
 
@@ -133,7 +134,7 @@ class TakingBack:
             ctx.add_message(role="system", content=note)
             await agent.update_chat_ctx(ctx)
         except Exception:
-            logger.warning("the AI's context could not be updated", exc_info=True)
+            logger.warning("the AI's context could not be updated", **logged())
 
     def _reply(self, instructions: str) -> None:
         if self._session.is_closing:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from livetransfer._logged import logged
 from livetransfer._tasks import finish, keep
 
 __all__ = ["Teardown"]
@@ -68,7 +69,7 @@ class Teardown:
             try:
                 result = undo()
             except Exception as error:
-                logger.warning("a teardown step failed", extra={"step": name}, exc_info=error)
+                logger.warning("a teardown step failed", **logged(error, step=name))
                 continue
             if inspect.isawaitable(result):
                 task = asyncio.create_task(_bounded(result, self._step, name))
@@ -82,7 +83,7 @@ class Teardown:
                 keep(task)
                 logger.warning("a teardown step did not end in time", extra={"step": name})
             elif not task.cancelled() and (failure := task.exception()) is not None:
-                logger.warning("a teardown step failed", extra={"step": name}, exc_info=failure)
+                logger.warning("a teardown step failed", **logged(failure, step=name))
 
 
 async def _bounded(step: Awaitable[Any], seconds: float, name: str) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.events import CallEnded, TransferEnded, TransferEvent
@@ -80,7 +81,7 @@ class Telling:
         except KeyboardInterrupt:
             raise
         except BaseException:
-            logger.exception("an event listener of a transfer raised")
+            logger.error("an event listener of a transfer raised", **logged())
             return None
         return answer if inspect.isawaitable(answer) else None
 
@@ -94,7 +95,7 @@ class Telling:
             try:
                 await ask("on_event", partial(_same, answer), LISTENER_LIMIT)
             except CodeFailed as failed:
-                logger.error("an event listener of a transfer failed", exc_info=failed)
+                logger.error("an event listener of a transfer failed", **logged(failed))
 
 
 def _same(answer: Awaitable[None]) -> Awaitable[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.routing.offer import Offer, Wait
@@ -39,4 +40,4 @@ async def leave(wait: Wait) -> None:
     try:
         await ask("place", wait.place.leave, LEAVE_LIMIT)
     except CodeFailed:
-        logger.warning("a place in a queue could not be given up; it expires", exc_info=True)
+        logger.warning("a place in a queue could not be given up; it expires", **logged())

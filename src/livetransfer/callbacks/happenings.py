@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.answer_class import AnswerClass
@@ -155,7 +156,7 @@ class Telling:
         try:
             found: Any = listener(event)
         except Exception:
-            logger.warning("a listener of callbacks failed", exc_info=True)
+            logger.warning("a listener of callbacks failed", **logged())
             return
         if inspect.isawaitable(found):
             told = asyncio.create_task(self._after(self._last, found), name="livetransfer-told")
@@ -167,4 +168,4 @@ class Telling:
         try:
             await ask("on_event", lambda: found, LISTENER_LIMIT)
         except CodeFailed:
-            logger.warning("a listener of callbacks failed", exc_info=True)
+            logger.warning("a listener of callbacks failed", **logged())

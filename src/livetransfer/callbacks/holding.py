@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
+from livetransfer._logged import logged
 from livetransfer._tasks import finish, keep
 from livetransfer.callback_request import CallbackStatus
 from livetransfer.errors import StoreUnavailableError
@@ -93,7 +94,7 @@ class Holding:
             )
         except StoreUnavailableError:
             # It may be written down all the same: then it is counted, and he was not dialled.
-            logger.warning("a caller is not dialled, because the store is away", exc_info=True)
+            logger.warning("a caller is not dialled, because the store is away", **logged())
             return False
         self.dialled = self.dialled or may
         return may

@@ -12,6 +12,7 @@ from livekit.agents import JobContext
 from livekit.agents.voice.room_io import RoomOptions
 
 from livetransfer._flow.adapter import connect_without_caller
+from livetransfer._logged import logged
 from livetransfer._tasks import finish
 from livetransfer._user_code import ask
 from livetransfer.callback_request import CallbackStatus
@@ -119,11 +120,11 @@ class Making:
             if self._control is not None:
                 await asyncio.wait_for(self._control.aclose(), TIDY_LIMIT)
         except Exception:
-            logger.warning("the end of a callback's call was not clean", exc_info=True)
+            logger.warning("the end of a callback's call was not clean", **logged())
         try:
             await asyncio.wait_for(self._ctx.delete_room(self._room), TIDY_LIMIT)
         except Exception:
-            logger.warning("the room of a callback could not be deleted", exc_info=True)
+            logger.warning("the room of a callback could not be deleted", **logged())
 
     # -- what is written down --------------------------------------------------------------
 

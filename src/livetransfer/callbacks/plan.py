@@ -10,6 +10,7 @@ from typing import Any
 
 from livekit.agents import Agent, AgentSession
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 from livetransfer.answering import AnswerDetector, AnswerPolicy
 from livetransfer.briefing import BriefingAgent
@@ -107,7 +108,7 @@ class Plan:
         try:
             opens = self.options.again.opens(now)
         except CodeFailed as failed:
-            logger.warning("the hours of callbacks could not be asked: %s", failed.reason)
+            logger.warning("the hours of callbacks could not be asked", **logged(failed))
             opens = now
         return opens if opens is not None and opens < self.request.not_after else None
 
@@ -230,5 +231,5 @@ class Plan:
         try:
             return checked_text("greeting", ask_now("greeting", lambda: greeting(self.request)))
         except CodeFailed as failed:
-            logger.warning("a greeting could not be made: %s", failed.reason)
+            logger.warning("a greeting could not be made", **logged(failed))
             return GREETING

@@ -13,6 +13,7 @@ from livekit.agents.llm import RealtimeModel
 from livetransfer._flow.briefing_line import session_options
 from livetransfer._flow.call import Call
 from livetransfer._flow.caller_session import CallerSession, speak
+from livetransfer._logged import logged
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.control import CallControl, Leg
 from livetransfer.fallback import Action, Fallback, GoTo, HangUp, Next, Retry
@@ -187,7 +188,7 @@ async def _say(agent: BriefingAgent, text: str) -> None:
         if handle is not None:
             await asyncio.wait_for(handle.wait_for_playout(), LAST_SENTENCE_LIMIT)
     except (asyncio.TimeoutError, RuntimeError):
-        logger.warning("a sentence could not be spoken to the human", exc_info=True)
+        logger.warning("a sentence could not be spoken to the human", **logged())
 
 
 def models_of(session: AgentSession[Any]) -> AgentSession[Any]:

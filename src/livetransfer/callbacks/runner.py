@@ -8,6 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from livetransfer._checks import check_count, check_listener, check_seconds
+from livetransfer._logged import logged
 from livetransfer._tasks import finish, keep
 from livetransfer.callback_dispatch import CallbackDispatcher
 from livetransfer.callback_request import CallbackStatus
@@ -122,7 +123,7 @@ class CallbackRunner:
                 try:
                     await self.once()
                 except StoreUnavailableError:
-                    logger.warning("the store of callbacks is not to be had", exc_info=True)
+                    logger.warning("the store of callbacks is not to be had", **logged())
                 await asyncio.sleep(self._every)
         finally:
             await self._stop()
@@ -172,14 +173,14 @@ class CallbackRunner:
             raise
         except StoreUnavailableError:
             # The claim ends by itself; a job that comes meanwhile may take it.
-            logger.warning("the store of callbacks is not to be had", exc_info=True)
+            logger.warning("the store of callbacks is not to be had", **logged())
             return
         if why is None:
             self._tell(CallbackTaken(promise.id, room))
             return
         due = wall.now() + timedelta(seconds=self._pause)
         if await self._give_back(promise, room, due, why):
-            logger.warning("a callback found no worker: %s", why)
+            logger.warning("a callback found no worker", extra={"lk.pii.reason": why})
             self._tell(CallbackNotTaken(promise.id, why, due))
 
     async def _dispatched(self, promise: Promise, room: str) -> str | None:
@@ -225,7 +226,7 @@ class CallbackRunner:
         try:
             await self._dispatcher.delete(room)
         except DispatchFailed:
-            logger.warning("a room that is not needed could not be deleted", exc_info=True)
+            logger.warning("a room that is not needed could not be deleted", **logged())
 
     # -- what was left ---------------------------------------------------------------------
 
@@ -235,7 +236,7 @@ class CallbackRunner:
             try:
                 await self._look_at(promise)
             except DispatchFailed:
-                logger.warning("the room of a callback could not be looked at", exc_info=True)
+                logger.warning("the room of a callback could not be looked at", **logged())
 
     async def _look_at(self, promise: Promise) -> None:
         room = promise.room

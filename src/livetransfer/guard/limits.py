@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, fields
 
 from livetransfer._checks import check_seconds
+from livetransfer._logged import logged
 from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
 from livetransfer.stores.counters import Count, Counters
@@ -119,7 +120,7 @@ class Admission:
                     counters.amend(self._entry, key, seconds if is_talk else 0.0), STORE_WITHIN
                 )
             except Exception:
-                logger.warning("a limit could not be settled; its time ends it", exc_info=True)
+                logger.warning("a limit could not be settled; its time ends it", **logged())
 
 
 _settling: set[asyncio.Future[None]] = set()

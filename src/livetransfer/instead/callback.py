@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from livekit.agents import AgentSession, ToolError
 from livekit.agents.voice import SpeechHandle
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed
 from livetransfer.fallback import OfferCallback
 
@@ -125,7 +126,7 @@ async def _choose(step: Step, when: str, reason: str) -> str:
         try:
             await keep_request(step, action, step.number, window, reason)
         except CodeFailed as failed:
-            logger.error("a callback could not be written down", exc_info=failed)
+            logger.error("a callback could not be written down", **logged(failed))
             raise ToolError(
                 "The callback could not be written down because of a technical problem: nothing "
                 "was promised. Say so; call choose_callback_time once more, or offer another way "

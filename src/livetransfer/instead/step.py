@@ -14,6 +14,7 @@ from livekit.agents.llm import RealtimeModel, Tool, Toolset
 from livekit.agents.utils import is_given
 from livekit.agents.voice import SpeechHandle
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.fallback import OfferCallback, TakeMessage
 
@@ -228,6 +229,6 @@ async def _within(step: Any) -> bool:
     try:
         await asyncio.wait_for(step, UPDATE_LIMIT)
     except Exception:
-        logger.warning("the AI could not be given its tools", exc_info=True)
+        logger.warning("the AI could not be given its tools", **logged())
         return False
     return True

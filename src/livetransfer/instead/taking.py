@@ -6,6 +6,7 @@ import logging
 
 from livekit.agents import ToolError
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed
 from livetransfer.fallback import TakeMessage
 
@@ -64,7 +65,7 @@ async def _take(step: Step, text: str, name: str, number: str) -> str:
         try:
             await deliver(action.to, message)
         except CodeFailed as failed:
-            logger.error("a message could not be passed on", exc_info=failed)
+            logger.error("a message could not be passed on", **logged(failed))
             raise ToolError(
                 "The message could not be passed on because of a technical problem. Say so; call "
                 "take_message once more, or offer another way to help."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
 from livetransfer._checks import check_choice
+from livetransfer._logged import wordless
 from livetransfer.errors import ConfigurationError
 
 from .secrets import Secret, hidden, secrets, secrets_of_lines
@@ -150,12 +152,27 @@ class Privacy:
     def filter(self, record: logging.LogRecord) -> bool:
         """Filter a log record, of which the numbers and words are in the ``lk.pii.*`` fields.
 
-        ``logging.getLogger("livetransfer").addFilter(privacy)``.
+        ``logging.getLogger("livetransfer").addFilter(privacy)``. Tracebacks are filtered as texts;
+        where no words are kept, they say the kinds of the errors alone.
         """
+        if record.exc_info or record.exc_text:
+            record.exc_text, record.exc_info = self._traceback(record), None
         for key, value in list(vars(record).items()):
             if key.startswith(_PII) and value is not None:
                 vars(record)[key] = self.told(str(value)) or WITHHELD
         return True
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if self.words == "drop":
+            if error is None:
+                return WITHHELD
+            text = "".join(traceback.format_exception(wordless(error)))
+        elif error is not None:
+            text = "".join(traceback.format_exception(error))
+        else:
+            text = record.exc_text or ""
+        return self.text(self.spoken(text.rstrip()))
 
     def _also(self, text: str) -> str:
         if self.also is None or not text:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 
 __all__ = ["Keeping"]
@@ -53,7 +54,7 @@ class Keeping(Generic[T]):
             await self._renew(owner)
         except Exception:
             # A store of somebody else's may raise what it likes; the next one may succeed.
-            logger.warning("a renewal failed; it is tried again", exc_info=True)
+            logger.warning("a renewal failed; it is tried again", **logged())
         del owner
         if not self._stopped:
             self._wait()

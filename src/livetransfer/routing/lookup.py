@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask
 
 from .member import Member
@@ -92,7 +93,7 @@ class Lookup:
         try:
             found = self._read(await ask("lookup", lambda: self._code(request, members), limit))
         except CodeFailed as failed:
-            logger.warning("a team's look-up failed; the team is used as it is", exc_info=failed)
+            logger.warning("a team's look-up failed; the team is used as it is", **logged(failed))
             request.failed(failed.hook, failed.reason, "the team is used as it is")
             found = None
         now = asyncio.get_running_loop().time()

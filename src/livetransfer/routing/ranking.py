@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now
 
 from .router import RouteRequest
@@ -25,7 +26,7 @@ def ranked(
     try:
         return ask_now("strategy", lambda: _groups(strategy, candidates, request))
     except CodeFailed as failed:
-        logger.error("a ring strategy failed; the queue's order is used", exc_info=failed)
+        logger.error("a ring strategy failed; the queue's order is used", **logged(failed))
         request.failed(failed.hook, failed.reason, "the queue's order is used")
         return _groups(Linear(), candidates, request)
 

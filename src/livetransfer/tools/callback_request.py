@@ -8,6 +8,7 @@ from typing import Any
 from livekit.agents import RunContext, ToolError
 
 from livetransfer._flow.adapter import Bridge, connect
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.briefing.summary import plain_summary
 from livetransfer.fallback import OfferCallback
@@ -68,7 +69,7 @@ class CallbackRequests:
         try:
             facts: Facts = await ask("caller", lambda: self._facts(context, department), LOOK_LIMIT)
         except CodeFailed as failed:
-            logger.warning("a callback cannot be agreed on", exc_info=failed)
+            logger.warning("a callback cannot be agreed on", **logged(failed))
             raise ToolError(CANNOT) from failed
         step = Step(session, self.offer, facts)
         if not await step.open(tools_for(self.offer)):

@@ -23,9 +23,10 @@ from typing_extensions import Unpack
 from livetransfer._checks import check_choice, check_text
 from livetransfer._flow.caller_session import CallerSession
 from livetransfer._flow.claim import is_claimed
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now
 from livetransfer.destination import Destination
-from livetransfer.errors import ConfigurationError, TransferError, TransferInProgressError
+from livetransfer.errors import ConfigurationError, TransferInProgressError
 from livetransfer.fallback import OfferCallback, Otherwise, TakeMessage
 from livetransfer.fallback.policy import actions_of
 from livetransfer.instead import FallbackTools
@@ -200,7 +201,7 @@ class TransferTools(Toolset):
                 raise CodeFailed("openings", "returned no map of names to an Opening each")
             self._openings = dict(found)
         except CodeFailed:
-            logger.warning("a router could not say which departments are open", exc_info=True)
+            logger.warning("a router could not say which departments are open", **logged())
             if not self._openings:
                 self._openings = {name: Opening() for name in self._router.departments}
         return self._openings
@@ -254,12 +255,7 @@ class TransferTools(Toolset):
             status = TransferStatus.INVALID_DESTINATION
             raise self._refused(context, status, error.message) from error
         except Exception as error:
-            # What ours say names the destination; of another, a bug, only the traceback tells.
-            logger.error(
-                "a transfer that a model has asked for could not be made",
-                exc_info=not isinstance(error, TransferError),
-                extra={"lk.pii.error": str(error)},
-            )
+            logger.error("a transfer that a model has asked for could not be made", **logged(error))
             broken = TransferOutcome(TransferStatus.FAILED)
             return self._failed(context, progress, broken, BROKEN)
         except BaseException:

@@ -18,6 +18,7 @@ from livekit.agents.llm import RealtimeModel, ToolResult
 from livekit.agents.voice import SpeechHandle
 
 from livetransfer._flow.caller_session import CallerSession
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 from livetransfer.fallback.policy import Action, Fallback, FallbackPolicy, ReturnToAgent, decide
 from livetransfer.outcome import Attempt, TransferOutcome
@@ -43,7 +44,7 @@ def sentence(apologise: Apology | None, outcome: TransferOutcome) -> str | None:
         found = ask_now("apology", lambda: apologise(outcome))
         return None if found is None else checked_text("apology", found)
     except CodeFailed as failed:
-        logger.warning("the apology could not be had: %s", failed.hook, exc_info=True)
+        logger.warning("the apology could not be had: %s", failed.hook, **logged())
         return apology(outcome)
 
 

@@ -393,6 +393,25 @@ async def test_the_guard_is_asked_for_the_caller(monkeypatch: pytest.MonkeyPatch
         assert not it.call.human(ANN).rings, "somebody was rung for nothing"
 
 
+async def test_what_the_applications_code_says_of_a_number_stands_in_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Shop:
+        def open_at(self, moment: Any) -> bool:
+            raise KeyError(CALLER)
+
+    def greeting(asked: CallbackRequest) -> str:
+        raise KeyError(asked.number)
+
+    async with stage(monkeypatch) as it:
+        assert (await it.make(greeting=greeting, again=CallAgain(hours=Shop()))).done
+    told = [record for record in caplog.records if "lk.pii.error" in vars(record)]
+    said = {record.message for record in told}
+    assert {"the hours of callbacks could not be asked", "a greeting could not be made"} <= said
+    assert all(CALLER in vars(record)["lk.pii.error"] for record in told)
+    assert CALLER not in caplog.text
+
+
 async def test_a_caller_whom_the_guard_refuses_is_told_and_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

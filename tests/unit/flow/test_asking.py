@@ -76,7 +76,9 @@ async def test_it_may_find_one_or_several(found: object) -> None:
 @pytest.mark.parametrize(
     "found", [5, "nobody", {"+15550177": 1}, ValueError("no"), [5], KeyError(ANN)], ids=repr
 )
-async def test_one_that_fails_is_an_outcome_and_nobody_is_rung(found: object) -> None:
+async def test_one_that_fails_is_an_outcome_and_nobody_is_rung(
+    found: object, caplog: pytest.LogCaptureFixture
+) -> None:
     told: list[TransferEvent] = []
     async with simulate(humans={ANN: Human.accepts()}) as call:
         async with rig(call, WarmTransfer(Found(found), on_event=told.append).run) as r:
@@ -91,6 +93,8 @@ async def test_one_that_fails_is_an_outcome_and_nobody_is_rung(found: object) ->
             assert not call.human(ANN).rings
     failed = [event for event in told if isinstance(event, HookFailed)]
     assert [event.hook for event in failed] == ["router"]
+    assert "a router failed" in caplog.text
+    assert ANN not in caplog.text
 
 
 @pytest.mark.parametrize("found", [None, [], ()], ids=repr)

@@ -171,6 +171,30 @@ async def test_a_function_gets_past_no_guard() -> None:
     assert [a.status.value for a in asked] == ["busy", "unavailable"]
 
 
+@pytest.mark.parametrize("kind", ["a number", "no such department"])
+async def test_whom_a_function_goes_to_in_vain_stands_in_no_log(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = BOB if kind == "a number" else f"Ms Miller of {BOB}"
+    asked: list[Attempt] = []
+
+    def policy(attempt: Attempt) -> Any:
+        asked.append(attempt)
+        return GoTo(target) if len(asked) == 1 else ReturnToAgent("Sorry.")
+
+    to = OFFICE if kind == "no such department" else ANN
+    department = "sales" if kind == "no such department" else None
+    transfer = WarmTransfer(to, department=department, fallback=policy, allowed=[ANN])
+    async with simulate(humans={ANN: Human.busy(), BOB: Human.accepts()}) as call:
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            assert (await r.outcome()).status is TransferStatus.UNAVAILABLE
+    (told,) = [one for one in caplog.records if "cannot be rung" in one.message]
+    assert BOB in vars(told)["lk.pii.error"]
+    assert BOB not in caplog.text
+    assert "Error" in caplog.text, "the traceback says what kind of error it was"
+
+
 async def test_a_department_that_the_router_no_longer_knows() -> None:
     class Changing(Router):
         async def offer(self, request: RouteRequest, attempts: Any) -> Any:

@@ -89,6 +89,38 @@ def test_logs(caplog: pytest.LogCaptureFixture) -> None:
     assert record["other"] == "x"
 
 
+WORDS = "Ms Miller of {}, whose password is swordfish"
+
+
+@pytest.mark.parametrize("words", ["keep", "drop"])
+def test_tracebacks_in_logs(words: Any, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("livetransfer.a_test")
+    privacy = Privacy(words=words)
+    logger.addFilter(privacy)
+
+    def asked(number: str) -> None:
+        try:
+            raise KeyError(number)
+        except KeyError as error:
+            raise ValueError(WORDS.format(number)) from error
+
+    try:
+        try:
+            asked("+493012345678")
+        except ValueError:
+            logger.exception("a hook failed")
+        logger.error("another one", exc_info=KeyError("+493012345678"))
+    finally:
+        logger.removeFilter(privacy)
+    assert "KeyError" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "raise KeyError(number)" in caplog.text
+    assert "12345678" not in caplog.text
+    assert "swordfish" not in caplog.text
+    assert ("Ms Miller" in caplog.text) == (words == "keep")
+    assert all(record.exc_info is None for record in caplog.records)
+
+
 async def pieces(text: str, sizes: list[int]) -> AsyncIterator[str]:
     at = 0
     for size in sizes:
