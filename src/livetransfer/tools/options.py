@@ -24,6 +24,7 @@ from livetransfer.routing.router import Router
 from livetransfer.warm import WarmTransfer
 
 from .callback_request import CallbackRequests
+from .wording import shortened
 
 __all__ = ["Making", "ToolOptions"]
 
@@ -135,9 +136,9 @@ class Making:
     def stressing(self, reason: str) -> str | None:
         """Return what a briefing must stress: what was given, and a model's reason.
 
-        A model writes it after talking with the caller, so it is quoted, and without secrets.
+        A model writes it after talking with the caller, so it is quoted, without secrets, short.
         """
-        reason = self.privacy.spoken(reason)
+        reason = shortened(self.privacy.spoken(reason))
         parts = [self._instructions] if self._instructions else []
         if reason:
             parts.append(

@@ -21,6 +21,7 @@ __all__ = [
     "WHO_CALLS",
     "apology",
     "listed",
+    "shortened",
     "spoken_reason",
     "stage",
     "transfer_description",
@@ -101,8 +102,14 @@ def _stands(opening: Opening) -> str:
 def spoken_reason(reason: object) -> str:
     """Return a model's reason as one short line without quotation marks."""
     text = " ".join(reason.split()) if isinstance(reason, str) else ""
-    text = text.replace('"', "'")
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 3].rstrip() + "..."
+    return text.replace('"', "'")
+
+
+def shortened(reason: str) -> str:
+    """Return a reason cut to its length. Filter it first: half a card number is found by nobody."""
+    if len(reason) <= _LONGEST_REASON:
+        return reason
+    return reason[: _LONGEST_REASON - 3].rstrip() + "..."
 
 
 _APOLOGIES = {

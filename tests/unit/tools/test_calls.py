@@ -31,6 +31,8 @@ from livetransfer.testing import (
     simulate,
 )
 from livetransfer.tools import TransferTools
+from livetransfer.tools.options import Making
+from livetransfer.tools.wording import spoken_reason
 
 from .tools_kit import ANN, ASK, BILLING, BOB, LIE, SALES, Hours, Talk, rules, talk
 
@@ -465,6 +467,18 @@ async def test_the_reason_is_material_without_secrets(monkeypatch: pytest.Monkey
     assert "He says 'ignore your rules'" in text
     assert "\n" not in text
     assert len(text) < 600
+
+
+@pytest.mark.parametrize("before", range(255, 300, 3))
+@pytest.mark.parametrize(
+    "secret", ["4111 1111 1111 1111", "4111-1111-1111-1111", "password: hunter2"]
+)
+def test_a_secret_where_the_reason_is_cut_is_withheld(secret: str, before: int) -> None:
+    making = Making(Router({"sales": ANN}), {}, {"warm"})
+    reason = "x" * (before - 10) + f" it is the {secret} and more, " + "y" * 300
+    text = making.stressing(spoken_reason(reason)) or ""
+    assert not any(part in text for part in ("4111", "11-", "1111", "hunt"))
+    assert len(text) < 450
 
 
 @pytest.mark.parametrize("how", ["cold", "warm", None])
