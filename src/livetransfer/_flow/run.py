@@ -121,9 +121,11 @@ class Run:
                 call.interrupts.stop(TransferStatus.CALLER_LEFT)
             outcome = await self._execute()
         except BaseException as error:
-            await call.teardown.run()
-            self._claim.release()
-            call.emit(TransferEnded(call.at, self._raised(error)))
+            try:
+                await call.teardown.run()
+            finally:  # it may be cancelled once more meanwhile
+                self._claim.release()
+                call.emit(TransferEnded(call.at, self._raised(error)))
             raise
         finally:
             watcher.cancel()

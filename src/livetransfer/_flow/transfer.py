@@ -61,6 +61,7 @@ from .cold_protocol import ColdProtocol, Ways
 from .course import Course, Ring
 from .endings import AttemptOver
 from .options import TransferOptions, completed
+from .recording import Recording
 from .reporting import outcome_by
 from .run import Run, RunOptions
 from .telling import Telling
@@ -173,12 +174,12 @@ class Transfer:
             control = await self._connect(session)
             try:
                 self._check_caller(control)
-                recorder = self._records.begin(self._recorded(session)) if self._records else None
+                kept = Recording(self._records, self._recorded(session)) if self._records else None
                 call = Call(
                     session=session,
                     control=control,
                     player=self._player,
-                    tell=Telling(self.on_event, recorder),
+                    tell=Telling(self.on_event, kept),
                     max_hold=self._max_hold,
                     exit_key=self._exit_key,
                     caller_grace=self._caller_grace,
@@ -186,7 +187,7 @@ class Transfer:
                     trunk_id=self._trunk_id,
                     counted=self._counted(),
                     own=self._completed,
-                    record=None if recorder is None else SoFar(lambda: recorder.record),
+                    record=None if kept is None else SoFar(lambda: kept.record),
                     department=self._department,
                 )
                 course = self._asking(call).course(self._targets, lambda: self._request(call))
