@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["DIGIT_WORDS", "Run", "luhn", "runs"]
+__all__ = ["DIGIT_WORDS", "SINGLE_WORDS", "Run", "luhn", "runs"]
 
 
 def _numbered(words: str, start: int = 0) -> dict[str, str]:
@@ -30,6 +30,8 @@ _FILLERS = frozenset(
 )
 DIGIT_WORDS = (*_UNITS, *_TEENS, *_TENS)
 """One of them is in every number that is said in words."""
+SINGLE_WORDS = frozenset({*_UNITS, "oh", "o"})
+"""Those that stand for one digit."""
 _WORDS = "|".join(sorted({*_UNITS, *_INSIDE, *_TEENS, *_TENS, *_TIMES, *_FILLERS}, key=len)[::-1])
 _TOKEN = re.compile(rf"\d|(?<![^\W\d_])(?:{_WORDS})(?![^\W\d_])", re.IGNORECASE)
 # What may stand between two digits of one number, read aloud or written, over several lines too.

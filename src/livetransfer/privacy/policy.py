@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from livetransfer._checks import check_choice
 from livetransfer._logged import wordless
 from livetransfer.errors import ConfigurationError
 
+from .numbers import numbers
 from .secrets import Secret, hidden, secrets, secrets_of_lines
 
 __all__ = ["Numbers", "Privacy", "Words"]
@@ -24,11 +24,6 @@ Words = Literal["keep", "drop"]
 Numbers = Literal["keep", "last4", "drop"]
 WITHHELD = "[withheld]"
 
-# Not what is part of a name, and no time or date; at most the 15 digits of ITU-T E.164.
-_NUMBER = re.compile(
-    r"(?<![0-9A-Za-z+])\+?[0-9](?:[ ()/.\-]{0,2}[0-9]){5,14}(?![0-9A-Za-z]|:[0-9])"
-)
-_NO_NUMBER = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|\d+\.\d+")
 _PII = "lk.pii."
 
 
@@ -39,7 +34,7 @@ class Privacy:
     One policy for records, traces, logs, summaries and what a briefing may say. Card numbers,
     dates of birth and passwords are withheld whatever it says; so is what `also` takes out.
     Finding them is a matter of patterns, in English and German: it takes out what people usually
-    say, and cannot promise to find everything.
+    say, and cannot promise to find everything; the how-to about records says what it does not.
 
     Args:
         words: ``"keep"`` keeps what was said, without those secrets; ``"drop"`` keeps no word of
@@ -126,16 +121,17 @@ class Privacy:
         return "…" + "".join(digits[-4:]) if len(digits) > 4 else "…"
 
     def text(self, text: str) -> str:
-        """Return `text`, a reason or an address, with the telephone numbers in it as kept."""
+        """Return `text`, a reason or an address, with the telephone numbers in it as kept.
+
+        Written ones are found, and those that are read out digit by digit.
+        """
         if self.numbers == "keep":
             return text
-        return _NUMBER.sub(self._in_text, text)
-
-    def _in_text(self, match: re.Match[str]) -> str:
-        found = match.group()
-        if _NO_NUMBER.fullmatch(found):
-            return found
-        return self.number(found) or "…"
+        parts, at = [], 0
+        for start, end, digits in numbers(text):
+            parts += [text[at:start], self.number(digits) or "…"]
+            at = end
+        return "".join([*parts, text[at:]])
 
     def plain(self, value: Any) -> Any:
         """Return what JSON can hold with every text in it as `text` returns it."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .before import run_before, word_before
 from .dates import BIRTH, MONTHS, birth_dates
 from .digits import DIGIT_WORDS, Run, luhn, runs
 
@@ -36,8 +37,8 @@ _NO_NUMBER = 100
 _LONGEST_NUMBER = 15
 _CODE = re.compile(
     r"\b(?:cvv2?|cvc2?|cv2|cid|security\s+(?:code|number)|card\s+verification|pins?|"
-    r"pin\s?(?:code|number)|(?:one[\s-]time|verification|access|unlock)\s+code|tan|prüfnummer|"
-    r"sicherheitscode)\b",
+    r"pin\s?(?:code|number)|(?:one[\s-]time|verification|access|unlock)\s+code|m?-?tan|puk|"
+    r"otp|prüfnummer|sicherheitscode)\b",
     re.IGNORECASE,
 )
 _WORD = (
@@ -47,11 +48,24 @@ _WORD = (
 )
 _PASSWORD = re.compile(rf"\b(?:{_WORD})\b", re.IGNORECASE)
 _LINK = re.compile(
-    r"(?:is|was|are|equals|reads|would\s+be|ist|lautet|war|sind)\b\s*:?|['’]s\b|[:=]",
+    r"(?:is|was|are|equals|reads|(?:would|will|used\s+to)\s+be|ist|lautet|war|sind|"
+    r"hei(?:ß|ss)t|hieß|wäre)\b\s*:?|['’]s\b|[:=]",
     re.IGNORECASE,
 )
 _IT_IS = re.compile(
-    r"\b(?:it(?:['’]s|\s+is|\s+was)|that(?:['’]s|\s+is)|es\s+(?:ist|lautet))\s+", re.IGNORECASE
+    r"\b(?:it(?:['’]s|\s+is|\s+was)|that(?:['’]s|\s+is)|"
+    r"es\s+(?:ist|lautet|war|hei(?:ß|ss)t))\s+",
+    re.IGNORECASE,
+)
+# Whoever corrects himself says it once more.
+_CORRECTED = re.compile(
+    r"\b(?:no|sorry|i\s+mean|rather|wait|nein|quatsch|entschuldigung|falsch|moment)\b",
+    re.IGNORECASE,
+)
+_LETTERED = re.compile(
+    r"\s*(?:(?:is|was|ist|lautet|war)\b|['’]s\b|[:=])[\s:]*"
+    r"(?P<value>(?=[A-Z0-9\-]*[A-Z])(?=[A-Z0-9\-]*[0-9])[A-Z0-9\-]{3,})",
+    re.IGNORECASE,
 )
 _STATE = re.compile(
     r"(?:still\s+|also\s+|just\s+|now\s+|been\s+|always\s+)*"
@@ -69,7 +83,7 @@ _SHORT_NEAR = 60
 _DIGIT = re.compile(r"\d")
 # One of these is in whatever _CODE or _PASSWORD matches.
 _STEMS = (
-    *("cv", "cid", "secur", "card", "pin", "code", "tan", "prüf", "sicherheit"),
+    *("cv", "cid", "secur", "card", "pin", "code", "tan", "puk", "otp", "prüf", "sicherheit"),
     *("pass", "kennw", "secret", "memorable"),
 )
 
@@ -191,6 +205,10 @@ def _birth_digits(
     """Digits after a word about birth that no date follows: one that is read out as digits."""
     begins = sorted(start for start, _ in dates)
     for match in BIRTH.finditer(text):
+        before = run_before(text, digits, match.start())
+        if before is not None and not before.plus and 4 <= len(before.digits) <= 8:
+            yield before.start, before.end
+            continue
         first = bisect_left(begins, match.end())
         if first < len(begins) and begins[first] - match.end() <= _NEAR:
             continue
@@ -202,10 +220,20 @@ def _birth_digits(
 
 def _codes(text: str, digits: Sequence[Run]) -> Iterator[tuple[int, int]]:
     for match in _CODE.finditer(text):
-        for run in _after(digits, match.end(), _CODE_NEAR):
+        before = run_before(text, digits, match.start())
+        if before is not None and len(before.digits) >= 3:
+            yield before.start, before.end
+            continue
+        if (lettered := _LETTERED.match(text, match.end())) is not None:
+            yield lettered.span("value")
+            continue
+        at = match.end()
+        for run in _after(digits, at, _CODE_NEAR):
+            if at != match.end() and not _CORRECTED.search(text, at, run.start):
+                break
             if len(run.digits) >= 3:
                 yield run.start, run.end
-                break
+                at = run.end
 
 
 def _after(digits: Sequence[Run], at: int, near: int) -> Iterator[Run]:
@@ -233,6 +261,8 @@ def _passwords(text: str) -> Iterator[tuple[int, int]]:
             yield from _value(text, again.end())
         if text[match.end() : sentence + 1].rstrip().endswith("?"):
             yield from _answer(text, line_end)
+        if (before := word_before(text, match.start(), match.end())) is not None:
+            yield before
 
 
 def _value(text: str, at: int) -> Iterator[tuple[int, int]]:

@@ -39,6 +39,44 @@ def test_times_and_names_are_no_numbers() -> None:
     assert Privacy().text(text) == text
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "030.1234567",
+        "030 / 1234567",
+        "(030) 123\u20114567",
+        "555.4567",
+        "zero three zero one two three four five six seven",
+        "oh three oh, one two three, forty five six seven",
+        "null drei null eins zwei drei vier fünf sechs sieben",
+        "zero three zero 1 2 3 4 5 6 7 and four five six seven",
+    ],
+)
+def test_numbers_however_they_are_said(said: str) -> None:
+    text = f"Please call {said}, in the morning."
+    dropped = Privacy(numbers="drop").text(text)
+    assert not any(digit in dropped for digit in "0123456789")
+    assert not any(word in dropped for word in ("three", "six", "seven", "drei", "sieben"))
+    assert dropped.endswith(", in the morning.")
+    assert "4567" in Privacy(numbers="last4").text(text)
+    assert Privacy(numbers="keep").text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it cost three thousand four hundred and fifty",
+        "between nine thirty and ten thirty, or at eleven fifteen",
+        "2026-05-03 – 2026-05-04, 2026-05-03 to 2026-05-04",
+        "1, 2, 3, 4, 5, 6, 7 of 10",
+        "it took 12.345678 s, or 1234567.25 s, or 0.123456 s",
+        "one of the two, or three of the four, at half past five",
+    ],
+)
+def test_what_is_no_number_stays(text: str) -> None:
+    assert Privacy(numbers="drop").text(text) == text
+
+
 def test_words_are_kept_without_secrets_or_dropped() -> None:
     kept = Privacy().told(TALK)
     assert kept is not None
