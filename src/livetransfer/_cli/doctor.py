@@ -123,10 +123,9 @@ async def _examine(
     from .setup_checks import (
         VARIABLES,
         check_credentials,
-        check_database,
         check_hold,
-        check_redis,
     )
+    from .store_checks import check_database, check_redis
     from .team_checks import check_state, check_team
 
     credentials = check_credentials()

@@ -1,20 +1,17 @@
-"""What can be checked of a set-up beside the server: credentials, hold music, stores."""
+"""What can be checked of a set-up beside the server: credentials and hold music."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from urllib.parse import urlsplit
 
 from livetransfer.errors import ConfigurationError
-from livetransfer.finding import Finding, failed, ok, skipped, warning
+from livetransfer.finding import Finding, failed, ok, warning
 
-__all__ = ["VARIABLES", "check_credentials", "check_database", "check_hold", "check_redis"]
+__all__ = ["VARIABLES", "check_credentials", "check_hold"]
 
 VARIABLES = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
-WITHIN = 2.0
-"""Seconds that a store may take to answer."""
 FETCH_WITHIN = 10.0
 RATE = 24000
 SHORT = 10.0
@@ -121,98 +118,4 @@ def _told(name: str, label: str, seconds: float, loudness: float) -> Finding:
         )
     if seconds < SHORT:
         return warning(name, f"{detail}; so short a loop is tiring", "give a longer clip")
-    return ok(name, detail)
-
-
-async def check_redis(url: str | None) -> Finding:
-    """Ask a Redis whether it can hold leases and counters."""
-    name = "Redis"
-    if url is None:
-        return skipped(name, "not configured", "--redis redis://...")
-    try:
-        import redis.asyncio
-        from redis.exceptions import RedisError
-    except ImportError:
-        return failed(name, "redis-py is missing", "pip install 'livetransfer[redis]'")
-    try:
-        client = redis.asyncio.Redis.from_url(
-            url, socket_connect_timeout=WITHIN, socket_timeout=WITHIN, decode_responses=True
-        )
-    except ValueError:
-        return failed(name, "--redis is no address of a Redis", "write redis://<host>:6379/0")
-    try:
-        began = time.monotonic()
-        await asyncio.wait_for(client.ping(), WITHIN)
-        took = time.monotonic() - began
-        await client.eval("return 1", 0)
-        facts = await client.info()
-    except (RedisError, OSError, asyncio.TimeoutError) as error:
-        why = "it did not answer" if isinstance(error, asyncio.TimeoutError) else str(error)
-        return failed(name, why, "start it (redis-server), or give its address: --redis")
-    finally:
-        await client.aclose()
-    detail = f"{facts.get('redis_version', '?')}, answers in {took * 1000:.0f} ms"
-    policy = str(facts.get("maxmemory_policy", "noeviction"))
-    if int(facts.get("maxmemory", 0)) and policy.startswith("allkeys"):
-        return warning(
-            name,
-            f"{detail}; it may drop leases when it is full ({policy})",
-            "redis-cli config set maxmemory-policy volatile-ttl",
-        )
-    if str(facts.get("role")) == "slave":
-        return failed(name, f"{detail}; it is a replica, which takes no writes", "--redis")
-    return ok(name, detail)
-
-
-async def check_database(url: str | None) -> Finding:
-    """Ask a database whether it can hold callbacks and records."""
-    name = "database"
-    if url is None:
-        return skipped(name, "not configured", "--database postgresql+asyncpg://...")
-    try:
-        from sqlalchemy import text
-        from sqlalchemy.exc import SQLAlchemyError
-        from sqlalchemy.ext.asyncio import create_async_engine
-    except ImportError:
-        return failed(name, "SQLAlchemy is missing", "pip install 'livetransfer[callbacks]'")
-    try:
-        engine = create_async_engine(url, pool_pre_ping=False)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        driver = getattr(error, "name", None)
-        return failed(
-            name,
-            f"the driver {driver} is missing" if driver else "--database is no address of one",
-            "write postgresql+asyncpg://user@host/name, or sqlite+aiosqlite:///file",
-        )
-
-    from livetransfer.callbacks.sql_schema import MIGRATIONS, version_of
-
-    async def ask() -> tuple[tuple[int | str, ...], int]:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-            kept = await connection.run_sync(version_of)
-            return tuple(connection.dialect.server_version_info or ()), kept
-
-    began = time.monotonic()
-    try:
-        version, kept = await asyncio.wait_for(ask(), WITHIN)
-    except asyncio.TimeoutError:
-        return failed(name, f"it did not answer in {WITHIN:g} s", "see whether it runs")
-    except (SQLAlchemyError, OSError) as error:
-        why = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return failed(name, why, "see whether it runs, and who may come in (pg_hba.conf)")
-    except Exception as error:
-        # Drivers raise errors of their own before SQLAlchemy can wrap them.
-        return failed(name, f"{type(error).__name__}: {error}", "see whether it runs")
-    finally:
-        await engine.dispose()
-    took = time.monotonic() - began
-    number = ".".join(map(str, version))
-    detail = f"{engine.dialect.name} {number}, answers in {took * 1000:.0f} ms"
-    known = len(MIGRATIONS)
-    if kept > known:
-        newer = f"{detail}; its callbacks are of version {kept}, and {known} is known here"
-        return failed(name, newer, "update livetransfer on this machine, too")
-    if 0 < kept < known:
-        detail += f"; its callbacks are of version {kept}, and brought to {known} when first used"
     return ok(name, detail)

@@ -16,7 +16,7 @@ from livetransfer.status import TransferStatus
 
 from .answer_check import check_answer
 from .attempt import LiveAttempt
-from .endings import AttemptOver, Stopped
+from .endings import AttemptOver
 from .leg import HumanLeg
 from .screen_pop import ScreenPop
 from .verbs import bridge, dial, refer
@@ -114,18 +114,13 @@ class ColdProtocol:
             try:
                 await self._refer(attempt)
             except ReferFailed as error:
-                attempt.referred = error.indeterminate or error.target_reached
                 if len(plan) == 1 or error.indeterminate or error.target_reached:
                     raise AttemptOver.by(error) from error
                 logger.info("the REFER was refused; the destination is dialled instead")
                 self._check(attempt, error)
             except CallControlError as error:
                 raise AttemptOver.by(error) from error
-            except (AttemptOver, Stopped) as over:
-                attempt.referred = over.status is TransferStatus.INDETERMINATE
-                raise
             else:
-                attempt.referred = True
                 return None
         call.holding()
         await self._hold(attempt)

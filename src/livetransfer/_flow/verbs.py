@@ -10,7 +10,7 @@ from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
 from livetransfer.dialling import dial_again
-from livetransfer.errors import CallControlError, DestinationNotAllowedError
+from livetransfer.errors import CallControlError, DestinationNotAllowedError, ReferFailed
 from livetransfer.events import (
     DestinationRefused,
     HookFailed,
@@ -129,6 +129,8 @@ async def refer(
     control = attempt.call.control
     account = await _admit(attempt, None, attempt.destination)
     attempt.teardown.push("account", lambda: account.over(TransferStatus.REFERRED))
+    # Until it is known that it was not: whoever ends the run now leaves it under way.
+    attempt.referred = True
     task = asyncio.ensure_future(
         control.refer(
             control.caller, address, headers=headers, timeout=timeout, play_dialtone=play_dialtone
@@ -136,6 +138,9 @@ async def refer(
     )
     try:
         return await attempt.guard(awaiting(asyncio.shield(task)), limit=timeout + REFER_SLACK)
+    except CallControlError as error:
+        attempt.referred = _may_have_arrived(error)
+        raise
     except AttemptOver as over:
         # Nobody can take a REFER back: it may still succeed.
         raise AttemptOver(TransferStatus.INDETERMINATE, over.reason) from over
@@ -144,11 +149,12 @@ async def refer(
             raise Stopped(TransferStatus.INDETERMINATE, stopped.reason) from stopped
         # The leg is gone before the answer to the RPC: accepted, or the caller hung up.
         await asyncio.wait({task}, timeout=REFER_ANSWER_LIMIT)
-        error = task.exception() if task.done() else None
-        if not task.done() or (isinstance(error, CallControlError) and error.indeterminate):
+        ended = task.exception() if task.done() else None
+        if not task.done() or (isinstance(ended, CallControlError) and ended.indeterminate):
             unclear = "the caller has left, and what became of the REFER is not known"
             raise Stopped(TransferStatus.INDETERMINATE, unclear) from stopped
-        if error is not None:
+        if ended is not None:
+            attempt.referred = _may_have_arrived(ended)
             raise
         return task.result()
     finally:
@@ -157,6 +163,12 @@ async def refer(
             attempt.teardown.push("unfinished refer", lambda: settled(task))
         elif not task.cancelled():
             task.exception()
+
+
+def _may_have_arrived(error: BaseException) -> bool:
+    """Return whether the target of a REFER that has ended with `error` may have been reached."""
+    reached = isinstance(error, ReferFailed) and error.target_reached
+    return reached or not isinstance(error, CallControlError) or error.indeterminate
 
 
 async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Destination) -> Account:

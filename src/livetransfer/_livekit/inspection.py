@@ -165,8 +165,14 @@ async def _refused(access: Access) -> Finding | None:
             _http() as http,
             http.get(access.http("/rtc/validate"), params={"access_token": token}) as response,
         ):
-            if response.status not in (401, 403):
+            if response.status == 200:
                 return None
+            if response.status not in (401, 403):
+                return failed(
+                    "key",
+                    f"it answers {response.status} to the check of the key",
+                    "set LIVEKIT_URL to a LiveKit server; see what stands before it",
+                )
             # It repeats the token.
             why = (await response.text()).replace(token, "...").lower()
     except (asyncio.TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -39,6 +39,7 @@ class FakeServer:
         cloud: Whether it says that it is LiveKit Cloud.
         skew: Seconds that its clock is ahead.
         refuses: The text with which it refuses a token.
+        validates: The status with which it answers when it takes one.
         silent: It takes connections and says nothing.
         asked: The methods that were asked for.
     """
@@ -48,6 +49,7 @@ class FakeServer:
     cloud: bool = False
     skew: float = 0.0
     refuses: str | None = None
+    validates: int = 200
     silent: bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -83,7 +85,7 @@ class FakeServer:
         if self.refuses is not None:
             token = request.query["access_token"]
             return web.Response(status=401, text=self.refuses.replace("TOKEN", token))
-        return web.Response(text="success")
+        return web.Response(status=self.validates, text="success")
 
     async def _join(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()

@@ -172,6 +172,16 @@ async def test_a_key_that_is_refused(server: FakeServer, said: str, remedy: str)
     assert {report.status(name) for name in TELEPHONY} == {"skipped"}
 
 
+@pytest.mark.parametrize("status", [204, 302, 404, 503])
+async def test_what_stands_before_the_server_is_not_taken_for_it(
+    server: FakeServer, status: int
+) -> None:
+    server.validates = status
+    report = await doctor()
+    assert report.failed == ["key"]
+    assert str(status) in report.said("key")
+
+
 @pytest.mark.parametrize(("skew", "status"), [(30, "warning"), (-30, "warning"), (300, "failed")])
 async def test_clocks_that_differ(server: FakeServer, skew: float, status: str) -> None:
     server.skew = skew
@@ -371,9 +381,30 @@ async def test_redis(redis_port: int) -> None:
     report = await doctor("--redis", url)
     assert report.status("Redis") == "ok", report.said("Redis")
     async with redis.Redis.from_url(url) as client:
-        await client.config_set("maxmemory-policy", "allkeys-lru")
-    report = await doctor("--redis", url)
-    assert report.status("Redis") == "warning"
+        assert await client.dbsize() == 0
+        for policy in ("allkeys-lru", "volatile-ttl"):
+            await client.config_set("maxmemory-policy", policy)
+            report = await doctor("--redis", url)
+            assert report.status("Redis") == "warning"
+            assert "noeviction" in report.said("Redis")
+
+
+@pytest.mark.parametrize("wrong", ["full", "a replica", "read-only"])
+async def test_a_redis_that_takes_no_writes(redis_port: int, wrong: str) -> None:
+    redis = pytest.importorskip("redis.asyncio")
+    url = f"redis://127.0.0.1:{redis_port}/0"
+    async with redis.Redis.from_url(url) as client:
+        if wrong == "full":
+            await client.config_set("maxmemory", "1")
+        elif wrong == "a replica":
+            await client.replicaof("127.0.0.1", 1)
+        else:
+            reads: Any = {"categories": ["+@read", "+@connection"], "commands": ["+info", "+eval"]}
+            await client.acl_setuser("reader", enabled=True, nopass=True, keys=["*"], **reads)
+            url = f"redis://reader:any@127.0.0.1:{redis_port}/0"
+        report = await doctor("--redis", url)
+    assert report.status("Redis") == "failed", report.said("Redis")
+    assert "no writes" in report.said("Redis")
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "http://example.com", "redis"])
@@ -385,9 +416,25 @@ async def test_a_redis_that_is_none(url: str) -> None:
 
 async def test_a_database(tmp_path: Path) -> None:
     pytest.importorskip("aiosqlite")
-    report = await doctor("--database", f"sqlite+aiosqlite:///{tmp_path}/callbacks.sqlite")
+    path = tmp_path / "callbacks.sqlite"
+    report = await doctor("--database", f"sqlite+aiosqlite:///{path}")
+    assert report.status("database") == "ok", report.said("database")
+    assert "not there" in report.said("database")
+    assert not path.exists(), "it was mistyped, perhaps"
+    sqlite3.connect(path).close()
+    report = await doctor("--database", f"sqlite+aiosqlite:///{path}")
     assert report.status("database") == "ok", report.said("database")
     assert "sqlite 3" in report.said("database")
+
+
+async def test_a_database_that_takes_no_writes(tmp_path: Path) -> None:
+    pytest.importorskip("aiosqlite")
+    path = tmp_path / "callbacks.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    report = await doctor("--database", f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true")
+    assert report.status("database") == "failed", report.said("database")
+    assert "readonly" in report.said("database")
 
 
 async def test_a_database_of_a_newer_livetransfer(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from livetransfer import (
+    CallControlError,
     ColdTransfer,
     ConfigurationError,
     HookFailed,
@@ -241,18 +242,30 @@ async def test_after_a_refer_nobody_can_tell_the_end_and_a_bound_does() -> None:
             assert (await team.status()).members[0].presence == "available"
 
 
-@pytest.mark.parametrize("how", ["never answered", "left by a key"])
+@pytest.mark.parametrize("how", ["never answered", "left by a key", "an error", "cancelled"])
 async def test_after_an_unclear_refer_the_member_is_not_offered_to_the_next(how: str) -> None:
     async with simulate(humans={ANN: talks(10)}) as call:
         queue = Queue("desk", members=["ann"])
         team = Team([Member("ann", ANN)], [queue], store=MemoryStore(), talk_time_unknown=120)
-        call.faults.never("refer")
+        if how == "an error":
+            unclear = TransferStatus.INDETERMINATE
+            lost = CallControlError("lost", status=unclear, indeterminate=True)
+            call.faults.fail("refer", lost, after=2.0)
+        else:
+            call.faults.never("refer")
         transfer = ColdTransfer(team, method="refer", ring_timeout=20, exit_key="9")
         async with rig(call, transfer.run) as r:
-            r.ask()
-            if how == "left by a key":
-                call.at(12, lambda: call.caller.press("9"))
-            assert (await r.outcome()).status is TransferStatus.INDETERMINATE
+            if how == "cancelled":
+                run = asyncio.ensure_future(transfer.run(r.session))
+                await asyncio.sleep(12)
+                run.cancel()
+                await asyncio.wait({run})
+                assert run.cancelled()
+            else:
+                r.ask()
+                if how == "left by a key":
+                    call.at(12, lambda: call.caller.press("9"))
+                assert (await r.outcome()).status is TransferStatus.INDETERMINATE
             await asyncio.sleep(1)
             assert (await team.status()).members[0].presence == "talking"
 
