@@ -178,6 +178,7 @@ async def take(
     terms: Mapping[str, LeaseTerms],
     capacities: Mapping[str, int] | None = None,
     version: int | None = None,
+    turns: Mapping[str, str] | None = None,
 ) -> tuple[MemberLease, ...] | Stale | None:
     """Take the first free group of a ranking, as `TeamStore.take` does, as leases.
 
@@ -191,6 +192,7 @@ async def take(
         terms: How long each member is taken.
         capacities: See `TeamStore.take`.
         version: See `TeamStore.take`.
+        turns: See `TeamStore.take`.
 
     Raises:
         StoreUnavailableError: The store does not answer.
@@ -203,6 +205,7 @@ async def take(
             ttl=min((each.ttl for each in terms.values()), default=LeaseTerms().ttl),
             capacities=capacities,
             version=version,
+            turns=turns,
         )
     )
     try:

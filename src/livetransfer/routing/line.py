@@ -29,6 +29,8 @@ __all__ = [
     "passed_over",
     "ranking",
     "terms_of",
+    "turning",
+    "turns_of",
 ]
 
 
@@ -117,6 +119,31 @@ def terms_of(lines: Sequence[Line], groups: Sequence[Sequence[str]]) -> Mapping[
     return found
 
 
+def turning(lines: Sequence[Line]) -> list[str]:
+    """Return the queues that a caller flows over to and whose strategy may ask whose turn it is."""
+    return [line.queue.name for line in lines[1:] if line.queue.strategy.turns]
+
+
+def turns_of(lines: Sequence[Line], groups: Sequence[Sequence[str]]) -> Mapping[str, str]:
+    """Return whose turn it is where members are taken who are not of the caller's own queue.
+
+    See `TeamStore.take`: it is the turn of the queue that is flowed over to, and of none where a
+    look-up has brought somebody who is in no queue.
+
+    Args:
+        lines: The lines, the caller's own queue first.
+        groups: The ranking.
+    """
+    found = {}
+    for name in chain.from_iterable(groups):
+        line = next(line for line in lines if name in line.pool.names)
+        if name in line.pool.visitors:
+            found[name] = ""
+        elif line is not lines[0]:
+            found[name] = line.queue.name
+    return found
+
+
 def capacities_of(lines: Sequence[Line]) -> Mapping[str, int]:
     """Return how many calls those take who take several."""
     if len(lines) == 1:
@@ -136,11 +163,11 @@ def ranking(
         limit: How many groups are enough.
     """
     groups: list[list[str]] = []
-    for line in lines:
+    for index, line in enumerate(lines):
         asked = request
         if line.required != request.skills:
             asked = replace(request, skills=line.required)
-        cursor = snapshot.cursor
+        cursor = snapshot.cursors.get(line.queue.name) if index else snapshot.cursor
         after = None if cursor is None else line.pool.places.get(cursor)
         for tier in line.pool.tiers:
             groups += tier.ranked(snapshot, asked, after, limit)

@@ -55,6 +55,7 @@ class Pool:
         tiers: The tiers, the first to ring first.
         places: Each one's place in the queue, those who cannot take the call included.
         names: Their names.
+        visitors: The names of those who are no members of the queue: a look-up has brought them.
         capacities: How many calls those take who take several.
         terms: How long each is taken.
     """
@@ -63,6 +64,7 @@ class Pool:
     tiers: tuple[Tier, ...]
     places: Mapping[str, int]
     names: frozenset[str]
+    visitors: frozenset[str]
     capacities: Mapping[str, int]
     terms: Mapping[str, LeaseTerms]
 
@@ -156,6 +158,7 @@ class Roster:
             ),
             places,
             frozenset(member.name for member in members),
+            frozenset(others),
             {member.name: member.capacity for member in members if member.capacity != 1},
             {
                 member.name: self._terms(wrap_up if member.wrap_up is None else member.wrap_up)

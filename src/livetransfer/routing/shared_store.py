@@ -56,7 +56,12 @@ class SharedStore:
         return self.own if self._instead is None else self._instead
 
     async def snapshot(
-        self, store: TeamStore, team: str, members: Collection[str], queue: str
+        self,
+        store: TeamStore,
+        team: str,
+        members: Collection[str],
+        queue: str,
+        others: Collection[str] = (),
     ) -> Snapshot:
         """Return how a team stands, those included who were taken before its store was there.
 
@@ -67,11 +72,16 @@ class SharedStore:
             team: The team.
             members: See `TeamStore.snapshot`.
             queue: See `TeamStore.snapshot`.
+            others: Other queues whose cursors to read.
 
         Raises:
             StoreUnavailableError: The store does not answer.
         """
         snapshot = await store.snapshot(team, members, queue)
+        if others:
+            read = {name: (await store.snapshot(team, (), name)).cursor for name in others}
+            cursors = {name: cursor for name, cursor in read.items() if cursor is not None}
+            snapshot = replace(snapshot, cursors=cursors)
         if self._required or store is not self.own:
             return snapshot
         if self._beside is None:

@@ -71,7 +71,14 @@ Ranking = Sequence[Sequence[Candidate | str]]
 
 
 class Strategy:
-    """An order of ringing; override `rank`. It holds nothing of a call and is quick."""
+    """An order of ringing; override `rank`. It holds nothing of a call and is quick.
+
+    Attributes:
+        turns: Whether it asks who was rung last for the queue, see `Candidate.last`. Where a
+            strategy says False, a queue that others flow over to need not be asked for it.
+    """
+
+    turns = True
 
     def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return who rings first, then, and so on; who is left out is not rung.
@@ -98,6 +105,8 @@ _NEVER = float("-inf")
 
 class RingAll(Strategy):
     """``ring_all``: all ring together."""
+
+    turns = False
 
     def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return one group of all."""
@@ -126,6 +135,8 @@ class Sorted(Strategy):
 class Linear(Strategy):
     """``linear``: in the order of the queue, always from its beginning."""
 
+    turns = False
+
     def rank(self, members: Sequence[Candidate], request: RouteRequest) -> Ranking:
         """Return each in a group of his own, as they are."""
         return [[one] for one in members]
@@ -143,7 +154,7 @@ class RoundRobin(Strategy):
 class LeastRecent(Sorted):
     """``least_recent``: whose phone rang longest ago, answered or not."""
 
-    keeps = True
+    keeps, turns = True, False
 
     def key(self, member: Candidate, request: RouteRequest) -> float:
         """Return when his phone last began to ring."""
@@ -153,7 +164,7 @@ class LeastRecent(Sorted):
 class FewestCalls(Sorted):
     """``fewest_calls``: who has taken the fewest calls."""
 
-    keeps = True
+    keeps, turns = True, False
 
     def key(self, member: Candidate, request: RouteRequest) -> int:
         """Return how many he has taken."""
@@ -163,7 +174,7 @@ class FewestCalls(Sorted):
 class LongestIdle(Sorted):
     """``longest_idle``: who has had no call for longest; first those who have none now."""
 
-    keeps = True
+    keeps, turns = True, False
 
     def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return his calls now, and since when he has been free."""
@@ -173,7 +184,7 @@ class LongestIdle(Sorted):
 class BestSkill(Sorted):
     """``best_skill``: who is best at what the call needs, all its skills' levels together."""
 
-    keeps = True
+    keeps, turns = True, False
 
     def key(self, member: Candidate, request: RouteRequest) -> tuple[int, float]:
         """Return the levels' sum, negative, and since when he has been free."""
@@ -187,6 +198,8 @@ class RandomOrder(Strategy):
     Args:
         seed: Makes the orders the same at each start.
     """
+
+    turns = False
 
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)

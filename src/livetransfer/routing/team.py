@@ -29,6 +29,8 @@ from .line import (
     passed_over,
     ranking,
     terms_of,
+    turning,
+    turns_of,
 )
 from .lookup import Lookup, LookupCode
 from .member import Member, check_name
@@ -253,8 +255,8 @@ class Team(Router):
         store = await self._store.get(request.tell)
         priority = request.priority + queue.priority
         ticket = Ticket(call, queue.name, priority, request.waited + request.seniority, names)
-        snapshot = await self._store.snapshot(store, self._name, names, queue.name)
-        stale = 0
+        read = store, self._name, names, queue.name, turning(lines)
+        snapshot, stale = await self._store.snapshot(*read), 0
         limit: int | None = FEW
         while groups := ranking(lines, request, snapshot, limit):
             taken = await take(
@@ -265,13 +267,13 @@ class Team(Router):
                 terms=terms_of(lines, groups),
                 capacities=capacities_of(lines),
                 version=snapshot.version if stale < TRIES else None,
+                turns=turns_of(lines, groups),
             )
             if isinstance(taken, Stale):
                 stale += 1
-                snapshot = await self._store.snapshot(store, self._name, names, queue.name)
+                snapshot = await self._store.snapshot(*read)
             elif taken is not None:
-                place = self._places.pop(call, None)
-                if place is not None:
+                if (place := self._places.pop(call, None)) is not None:
                     place.served()
                 return offer_of(lines, queue, taken)
             elif limit is not None and len(groups) >= limit:

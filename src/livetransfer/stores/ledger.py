@@ -161,6 +161,7 @@ class Ledger:
         *,
         capacities: Mapping[str, int],
         version: int | None,
+        turns: Mapping[str, str],
         ttl: float,
         lease: str,
     ) -> Taken | Stale | None:
@@ -189,7 +190,8 @@ class Ledger:
         )
         for grant in grants:
             self._hold(grant, ttl)
-        rows.put_cursor(ticket.queue, free[0])
+        if turn := turns.get(free[0], ticket.queue):
+            rows.put_cursor(turn, free[0])
         if rows.place(ticket.call) is not None:
             rows.put_place(replace(own, waits=False, until=now + ttl))
         return Taken(grants)

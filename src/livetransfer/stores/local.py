@@ -163,6 +163,7 @@ class LocalStore:
         ttl: float,
         capacities: Mapping[str, int] | None = None,
         version: int | None = None,
+        turns: Mapping[str, str] | None = None,
     ) -> Taken | Stale | None:
         """See `TeamStore.take`."""
         ranking = tuple(tuple(group) for group in groups)
@@ -173,6 +174,7 @@ class LocalStore:
                 ranking,
                 capacities=capacities or {},
                 version=version,
+                turns=turns or {},
                 ttl=ttl,
                 lease=uuid.uuid4().hex,
             ),

@@ -151,6 +151,7 @@ class MemoryStore:
         ttl: float,
         capacities: Mapping[str, int] | None = None,
         version: int | None = None,
+        turns: Mapping[str, str] | None = None,
     ) -> Taken | Stale | None:
         """See `TeamStore.take`."""
         with self._lock:
@@ -159,6 +160,7 @@ class MemoryStore:
                 groups,
                 capacities=capacities or {},
                 version=version,
+                turns=turns or {},
                 ttl=ttl,
                 lease=uuid.uuid4().hex,
             )

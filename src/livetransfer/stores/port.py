@@ -74,6 +74,7 @@ class TeamStore(Counters, Protocol):
         ttl: float,
         capacities: Mapping[str, int] | None = None,
         version: int | None = None,
+        turns: Mapping[str, str] | None = None,
     ) -> Taken | Stale | None:
         """Take all that are free of the first group in which somebody is free.
 
@@ -88,6 +89,8 @@ class TeamStore(Counters, Protocol):
             ttl: Seconds after which the leases expire unless they are renewed.
             capacities: How many calls members take at once; 1 where it does not say.
             version: That of the snapshot of the ranking; None takes by the ranking as it is.
+            turns: Of which queue the cursor moves where one of these is taken; ``""``: of none.
+                For all others it is that of the ticket's queue.
 
         Returns:
             Those taken; `Stale` where one of those who would be has changed since `version`, so

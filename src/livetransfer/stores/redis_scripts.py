@@ -196,7 +196,8 @@ for _, name in ipairs(taken) do
   state.r = now
   put(name, state)
 end
-redis.call('HSET', FACTS, 'cursor:' .. ask.queue, taken[1])
+local turn = ask.turns[taken[1]] or ask.queue
+if turn ~= '' then redis.call('HSET', FACTS, 'cursor:' .. turn, taken[1]) end
 if place(ask.call) then
   own.w, own.u = false, now + ask.ttl
   redis.call('HSET', PLACES, ask.call, cjson.encode(own))

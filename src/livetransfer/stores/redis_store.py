@@ -192,6 +192,7 @@ class RedisStore:
         ttl: float,
         capacities: Mapping[str, int] | None = None,
         version: int | None = None,
+        turns: Mapping[str, str] | None = None,
     ) -> Taken | Stale | None:
         """See `TeamStore.take`."""
         capacities = capacities or {}
@@ -199,6 +200,7 @@ class RedisStore:
             **_asking(ticket),
             "groups": [list(group) for group in groups],
             "capacities": {name: number for name, number in capacities.items() if number != 1},
+            "turns": dict(turns or {}),
             "ttl": _ms(ttl),
             "lease": uuid.uuid4().hex,
         }

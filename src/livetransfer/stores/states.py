@@ -173,6 +173,7 @@ class Snapshot:
         states: The members that were asked for and are known; others are `IDLE`.
         waiting: Those who wait for anybody of the team, in the order in which they are served.
         cursor: The member whom the queue took last, for strategies that go round.
+        cursors: Those of other queues, by their names, where somebody has read them.
         handling: Mean seconds that a member is taken for a call of the queue, wrap-up included;
             None where none has been measured.
     """
@@ -183,6 +184,7 @@ class Snapshot:
     waiting: tuple[Waiting, ...] = ()
     cursor: str | None = None
     handling: float | None = None
+    cursors: Mapping[str, str] = field(default_factory=dict)
 
     def state(self, member: str) -> MemberState:
         """Return the state of `member`."""

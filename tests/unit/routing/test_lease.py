@@ -45,10 +45,11 @@ class Store(MemoryStore):
         ttl: float,
         capacities: Mapping[str, int] | None = None,
         version: int | None = None,
+        turns: Mapping[str, str] | None = None,
     ) -> Taken | Stale | None:
         self._see()
         found = await super().take(
-            team, ticket, groups, ttl=ttl, capacities=capacities, version=version
+            team, ticket, groups, ttl=ttl, capacities=capacities, version=version, turns=turns
         )
         await asyncio.sleep(self.slow)
         return found

@@ -649,3 +649,41 @@ async def test_nobody_is_kept_for_a_caller_whose_strategy_leaves_him_out() -> No
         assert isinstance(waits, Wait)
         assert rung(await asked.offer(asks("3", priority=-1), ())) == ["anna"]
         await waits.place.leave()
+
+
+async def test_round_robin_goes_on_where_it_was_after_calls_have_flown_over() -> None:
+    async with virtual_time():
+        near = Queue(
+            "near", members=["a", "b"], strategy="round_robin", overflow="far", overflow_after=10
+        )
+        far = Queue("far", members=["c", "d", "e"], strategy="round_robin")
+        both = team(people("a", "b", "c", "d", "e"), near, far)
+
+        async def rings(department: str, waited: float = 0.0) -> list[str]:
+            offer = await both.offer(asks(department, department=department, waited=waited), ())
+            await released(offer)
+            return rung(offer)
+
+        assert await rings("far") == ["c"]
+        assert await rings("near") == ["a"]
+        for name in ("a", "b"):
+            await both.pause(name)
+        assert await rings("near", 10) == ["d"], "far's turn is far's own"
+        for name in ("a", "b"):
+            await both.resume(name)
+        assert await rings("far") == ["e"]
+        assert await rings("near") == ["b"]
+
+
+async def test_round_robin_goes_on_where_it_was_after_a_look_up_has_brought_somebody() -> None:
+    async with virtual_time():
+        found: list[Member] | None = None
+        queue = Queue("q", members=["a", "b"], strategy="round_robin")
+        both = team(people("a", "b"), queue, lookup=lambda request, members: found)
+        order = []
+        for call in range(3):
+            found = [Member("zoe", "+15550199")] if call == 1 else None
+            offer = await both.offer(asks(str(call)), ())
+            order += rung(offer)
+            await released(offer)
+        assert order == ["a", "zoe", "b"]

@@ -180,6 +180,15 @@ async def test_a_renewal_makes_nothing_stale(rig: Rig) -> None:
     assert isinstance(found, Taken)
 
 
+async def test_a_cursor_moves_for_the_queue_whose_turn_it_was(rig: Rig) -> None:
+    await take(rig, "anna")
+    for name, turn in (("ben", "others"), ("carla", "")):
+        await rig.store.take("team", caller(name), [[name]], ttl=LONG, turns={name: turn})
+    queues = (caller().queue, "others", "")
+    seen = [(await rig.other.snapshot("team", (), queue)).cursor for queue in queues]
+    assert seen == ["anna", "ben", None]
+
+
 async def test_many_at_once_take_each_member_once(rig: Rig) -> None:
     names = [f"member-{i}" for i in range(5)]
     asked = [

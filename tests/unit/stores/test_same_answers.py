@@ -83,6 +83,7 @@ class Player:
                 ttl=LONG,
                 capacities=dict.fromkeys(NAMES, capacity),
                 version=self._version if versioned else None,
+                turns={NAMES[0]: "sales", NAMES[1]: ""},
             )
             if isinstance(found, Taken):
                 self._grants += found.grants
