@@ -20,10 +20,14 @@ __all__ = ["Hours"]
 AHEAD = timedelta(days=366)
 """How far it is looked for hours that overlap."""
 
-_SPANS = re.compile(r"(?:\d{1,2}:\d{2}-\d{1,2}:\d{2},\s*)+\d{1,2}:\d{2}-\d{1,2}:\d{2}")
-_SPAN = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})(?:\+|\s*-\s*(\d{1,2}):(\d{2}))")
+_SPANS = re.compile(rf"{_SPAN.pattern}(?:\s*,\s*{_SPAN.pattern})+")
+_COMMENT = re.compile(r'"[^"]*"')
 # The comma between two rules that both hold, not the one between two times or two days.
-_AND = re.compile(r"(?<=:\d\d),\s*(?=[A-Z])")
+_ENDS = (r":\d\d", r"[+)]", "24/7", "dawn", "sunrise", "sunset", "dusk")
+_STATES = ("open", "off", "closed", "unknown")
+_BEFORE = "|".join(f"(?<={end})" for end in (*_ENDS, *_STATES))
+_AND = re.compile(rf"(?:{_BEFORE})\s*,\s*(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,14 @@ class Hours:
         return read
 
     def _check_overlap(self) -> None:
-        for spans in _SPANS.finditer(self.opening):
-            times = [[int(t) for t in span.groups()] for span in _SPAN.finditer(spans.group())]
+        opening = _COMMENT.sub("", self.opening)
+        for spans in _SPANS.finditer(opening):
+            times = [span.groups() for span in _SPAN.finditer(spans.group())]
             minutes = []
             for h1, m1, h2, m2 in times:
-                begin, end = 60 * h1 + m1, 60 * h2 + m2
+                begin = 60 * int(h1) + int(m1)
+                # With a plus it is open until midnight.
+                end = 24 * 60 if h2 is None else 60 * int(h2) + int(m2)
                 minutes.append((begin, end if end > begin else end + 24 * 60))
             minutes.sort()
             minutes.append((minutes[0][0] + 24 * 60, minutes[0][1] + 24 * 60))  # the next day
@@ -108,7 +115,7 @@ class Hours:
                     raise ConfigurationError(
                         "hours.opening", self.opening, f"{spans.group()} overlaps with itself"
                     )
-        for rule in self.opening.split(";"):
+        for rule in opening.split(";"):
             parts = _AND.split(rule)
             for one, other in itertools.combinations(parts, 2):
                 if len(parts) > 1 and self._meet(one, other):

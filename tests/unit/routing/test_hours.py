@@ -59,6 +59,18 @@ def test_when_it_changes_and_when_it_opens() -> None:
         ("Mo-Fr 09:00-13:00,12:00-17:00", "UTC", None, "hours.opening"),
         ("Mo-Fr 22:00-06:00,05:00-07:00", "UTC", None, "hours.opening"),
         ("Mo-Fr 09:00-17:00, Fr 16:00-20:00", "UTC", None, "hours.opening"),
+        ("Mo-Fr 08:00+, We 16:00-20:00", "UTC", None, "hours.opening"),
+        ("We 16:00-20:00, Mo-Fr 08:00+", "UTC", None, "hours.opening"),
+        ("Mo-Fr 08:00+,16:00-20:00", "UTC", None, "hours.opening"),
+        ("Mo-Fr 16:00-20:00,08:00+", "UTC", None, "hours.opening"),
+        ("Mo-Fr 09:00 - 13:00, 12:00 - 17:00", "UTC", None, "hours.opening"),
+        ("24/7, Mo 10:00-12:00", "UTC", None, "hours.opening"),
+        ("sunrise-sunset, Mo 10:00-12:00", "UTC", None, "hours.opening"),
+        ("Mo-Fr 10:00-sunset, Mo 10:00-12:00", "UTC", None, "hours.opening"),
+        ("Mo-Fr 10:00-12:00 open, We 11:00-12:00", "UTC", None, "hours.opening"),
+        ('Mo-Fr 10:00-12:00 "by the door", We 11:00-12:00', "UTC", None, "hours.opening"),
+        ("Mo-Fr 10:00-(sunset+01:00), We 11:00-12:00", "UTC", None, "hours.opening"),
+        ("08:00-10:00, We 20:00+, Th 09:00-11:00", "UTC", None, "hours.opening"),
         ("24/7", "Europe/Atlantis", None, "hours.timezone"),
         ("24/7", "", None, "hours.timezone"),
         ("24/7", None, None, "hours.timezone"),
@@ -75,7 +87,19 @@ def test_what_cannot_be_used_is_refused(opening: str, zone: str, country: str, f
 
 
 @pytest.mark.parametrize(
-    "opening", ["Mo-Fr 09:00-12:00,13:00-17:00", "Mo-Fr 09:00-17:00, Sa 10:00-14:00", "22:00-06:00"]
+    "opening",
+    [
+        "Mo-Fr 09:00-12:00,13:00-17:00",
+        "Mo-Fr 09:00-17:00, Sa 10:00-14:00",
+        "22:00-06:00",
+        "Mo-Fr 08:00+, Sa 16:00-20:00",
+        "Mo-Fr 08:00-12:00,16:00+",
+        "Mo-Fr 08:00-12:00, We 16:00+",
+        "Mo-Fr 08:00-12:00 open, Mo,We 13:00+",
+        "Mo,We 09:00-12:00",
+        "Jan,Mar 09:00-12:00",
+        "Mo-Fr 09:00-17:00, Dec 24 off",
+    ],
 )
 def test_hours_that_do_not_overlap(opening: str) -> None:
     Hours(opening, timezone="Europe/Berlin")
