@@ -94,6 +94,7 @@ class Call:
         department: What a router is asked for now.
         gone_to: The targets to which the run has gone, and its first department.
         queue: How the caller has stood in a queue.
+        tell_of_router: Tells what a router has to say, as long as the transfer is not over.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Call:
         self._held = False
         self._wait: Wait | None = None
         self._wait_at = 0.0
+        self.tell_of_router = self._of_router
 
     # -- telling ---------------------------------------------------------------------------
 
@@ -160,6 +162,10 @@ class Call:
     def emit(self, event: TransferEvent) -> None:
         """Tell `event`."""
         self.tell(event)
+
+    def _of_router(self, event: Callable[[float], TransferEvent]) -> None:
+        if not self.phases.over:
+            self.emit(event(self.at))
 
     def tell_summary(self, done: asyncio.Future[str]) -> None:
         """Keep the summary that has been written, and tell it."""

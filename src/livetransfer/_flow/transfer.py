@@ -325,7 +325,7 @@ class Transfer:
             waited=max(call.patience.seconds_on_hold, call.patience.seconds_waited),
             queued=call.patience.seconds_in_queue,
             kind=self._kind,
-            tell=lambda event: call.emit(event(call.at)),
+            tell=call.tell_of_router,
         )
 
     async def _announced(self, call: Call) -> None:

@@ -48,7 +48,7 @@ class RouteRequest:
         retry: Whether the fallback said that the last ones are to be tried again.
         within: Seconds in which the router has to answer; after them nobody is rung.
         tell: Tells the transfer's listener an event; it is given what makes the event, of the
-            seconds since `run()` was called. See `failed`.
+            seconds since `run()` was called. See `failed`. All requests of a run have the same.
     """
 
     department: str | None = None

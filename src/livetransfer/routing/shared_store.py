@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
+from weakref import WeakKeyDictionary
 
 from livetransfer.errors import StoreUnavailableError
 from livetransfer.events import StoreChanged, TransferEvent
@@ -24,6 +28,9 @@ Tell = Callable[[Callable[[float], TransferEvent]], None]
 class SharedStore:
     """Opens the store, and tells where it is lost and where it is back.
 
+    Each run that has asked for it is told at once, on its own event loop, as long as it lives; one
+    that asks while the store is lost is told that.
+
     Args:
         store: The team's store.
         required: Whether it has to be there at the start; otherwise this machine's LocalStore is
@@ -36,23 +43,27 @@ class SharedStore:
         self._beside: TeamStore | None = None
         self._opened = self._listening = False
         self._again_at = 0.0
-        self._news: list[StoreHealth] = []
+        self._lost: StoreHealth | None = None
+        self._hearers: WeakKeyDictionary[Tell, asyncio.AbstractEventLoop] = WeakKeyDictionary()
+        self._lock = threading.Lock()  # a worker's jobs may be threads
 
     async def get(self, tell: Tell) -> TeamStore:
         """Return the store to use now.
 
         Args:
-            tell: Tells an event of the run that asks.
+            tell: Tells an event of the run that asks; the same object each time. It is not kept
+                alive by this.
 
         Raises:
             StoreUnavailableError: It is not there, and is required.
         """
+        with self._lock:
+            new = tell not in self._hearers
+            self._hearers[tell] = asyncio.get_running_loop()
+        if new and self._lost is not None:
+            tell(partial(_event, self._lost))
         if not self._opened:
             await self._open(tell)
-        if self._news:
-            news, self._news = self._news, []
-            for health in news:
-                tell(lambda at, h=health: StoreChanged(at, h.available, h.reason))  # type: ignore[misc]
         return self.own if self._instead is None else self._instead
 
     async def snapshot(
@@ -117,12 +128,10 @@ class SharedStore:
                 reason = f"{error}; a LocalStore is used, which only this machine shares"
                 logger.warning("a team's store is not there; this machine's is used")
                 tell(lambda at: StoreChanged(at, False, reason))
-            self._news.clear()
             return
         self._opened = True
         if self._instead is not None:
             self._instead = None
-            self._news.clear()  # that it answers again is told once
             logger.warning("a team's store is there; it is used from now on")
             tell(lambda at: StoreChanged(at, True, "the team's own store is used from now on"))
 
@@ -131,5 +140,19 @@ class SharedStore:
             logger.warning("a team's store answers again")
         else:
             logger.warning("a team's store is lost; nobody is rung until it answers")
-        self._news.append(health)
-        del self._news[:-20]
+        if not self._opened and not self._required:
+            return  # what is used in its place is told instead
+        self._lost = None if health.available else health
+        with self._lock:
+            hearers = list(self._hearers.items())
+        here = asyncio.get_running_loop()
+        for tell, loop in hearers:
+            if loop is here:
+                tell(partial(_event, health))
+            else:
+                with contextlib.suppress(RuntimeError):  # its loop is closed: its run is over
+                    loop.call_soon_threadsafe(tell, partial(_event, health))
+
+
+def _event(health: StoreHealth, at: float) -> StoreChanged:
+    return StoreChanged(at, health.available, health.reason)

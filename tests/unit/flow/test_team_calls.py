@@ -19,6 +19,8 @@ from livetransfer import (
     PhoneDialled,
     Router,
     RouteRequest,
+    StoreChanged,
+    StoreUnavailableError,
     TransferEvent,
     TransferOutcome,
     TransferStatus,
@@ -28,7 +30,7 @@ from livetransfer import (
 from livetransfer._flow.warm_protocol import WhileRinging
 from livetransfer.hold import Comfort, Held, HoldMusicPlayer
 from livetransfer.routing import Member, Offer, Queue, Team, Wait
-from livetransfer.stores import MemoryStore
+from livetransfer.stores import MemoryStore, Snapshot, StoreHealth
 from livetransfer.testing import (
     HangUp,
     Human,
@@ -317,3 +319,49 @@ async def test_the_router_is_told_of_a_retry_and_not_of_a_wait() -> None:
 def test_who_rings_together_is_said_by_the_queues_alone(option: Any) -> None:
     with pytest.raises(ConfigurationError, match="ring_all"):
         WarmTransfer(desk(Member("ann", ANN)), **option)
+
+
+class Breaks(MemoryStore):
+    """A store that can be lost."""
+
+    lost_at: float | None = None
+    listener: Callable[[StoreHealth], None]
+
+    def listen(self, listener: Callable[[StoreHealth], None]) -> Callable[[], None]:
+        self.listener = listener
+        return lambda: None
+
+    def loses(self) -> None:
+        self.lost_at = asyncio.get_running_loop().time()
+        self.listener(StoreHealth(False, "the connection was lost"))
+
+    async def snapshot(self, *args: Any, **options: Any) -> Snapshot:
+        if self.lost_at is not None:
+            raise StoreUnavailableError("the store does not answer")
+        return await super().snapshot(*args, **options)
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["waits", "is rung for"])
+async def test_a_caller_of_a_store_that_is_lost_is_told_so_at_once(waits: bool) -> None:
+    heard: list[float] = []
+    store = Breaks()
+
+    def told(event: TransferEvent) -> None:
+        if isinstance(event, StoreChanged):
+            heard.append(asyncio.get_running_loop().time())
+
+    team = Team(
+        [Member("ann", ANN)], [Queue("desk", members=["ann"], ring_timeout=60)], store=store
+    )
+    async with simulate(humans={ANN: Human.silent(after=100)}) as call:
+        taken = await team.offer(RouteRequest(call="another"), ()) if waits else None
+        async with rig(call, WarmTransfer(team, on_event=told).run) as r:
+            r.ask()
+            call.at(20, store.loses)
+            await asyncio.sleep(25)
+            assert heard == [store.lost_at]
+            call.caller.hang_up()
+            await r.outcome()
+            store.listener(StoreHealth(True))
+            assert heard == [store.lost_at], "the transfer is over"
+        del taken

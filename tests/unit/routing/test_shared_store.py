@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,18 +89,56 @@ async def test_a_store_that_is_lost_in_the_middle_rings_nobody_and_says_so() -> 
         store, told = Away(), list[Any]()
         store.there = True
         own = team(store, store_required=False)
-        await own.offer(asking(told, "1"), ())
+        request = asking(told, "1")
+        await own.offer(request, ())
         store.there = False
         store.listener(StoreHealth(False, "the connection was lost"))
-        with pytest.raises(StoreUnavailableError):
-            await own.offer(asking(told, "2"), ())
+        assert [(e.available, e.reason) for e in told] == [(False, "the connection was lost")]
+        later: list[Any] = []
+        second = asking(later, "2")
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError):
+                await own.offer(second, ())
+        assert later == told, "who asks while it is lost is told that, once"
         store.there = True
         store.listener(StoreHealth(True))
-        await own.offer(asking(told, "3"), ())
-        assert [(e.available, e.reason) for e in told] == [
-            (False, "the connection was lost"),
-            (True, ""),
-        ]
+        assert [(e.available, e.reason) for e in told[1:]] == [(True, "")]
+        assert later == told
+        third: list[Any] = []
+        await own.offer(asking(third, "3"), ())
+        assert not third
+
+
+async def test_a_run_on_another_event_loop_is_told_there() -> None:
+    store, told = Away(), list[tuple[int, Any]]()
+    store.there = True
+    own = team(store)
+    asked, over = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        heard = asyncio.Event()
+
+        def tell(make: Any) -> None:
+            told.append((threading.get_ident(), make(1.0)))
+            heard.set()
+
+        request = RouteRequest(call="1", tell=tell)
+        await own.offer(request, ())
+        asked.set()
+        await asyncio.wait_for(heard.wait(), 10)
+
+    def run() -> None:
+        asyncio.run(elsewhere())
+        over.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert await asyncio.to_thread(asked.wait, 10)
+    store.listener(StoreHealth(False, "lost"))
+    assert await asyncio.to_thread(over.wait, 10)
+    thread.join()
+    store.listener(StoreHealth(True))  # nobody is left who hears it
+    assert [(who, event.available) for who, event in told] == [(thread.ident, False)]
 
 
 async def test_two_teams_of_one_name_share_their_members_through_a_file(tmp_path: Path) -> None:

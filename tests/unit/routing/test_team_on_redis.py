@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,8 @@ async def test_a_server_lost_in_the_middle_rings_nobody_and_is_back_by_itself(
     told: list[Any] = []
     team = desk(RedisStore(server.url, within=0.5))
     opened.append(team)
-    talking = await team.offer(asking(told, "1"), ())
+    request = asking(told, "1")
+    talking = await team.offer(request, ())
     assert isinstance(talking, Offer)
     (lease,) = talking.leases
     assert lease is not None
@@ -156,13 +158,13 @@ async def test_a_server_lost_in_the_middle_rings_nobody_and_is_back_by_itself(
     for call in ("2", "3"):
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError):
-            await team.offer(asking(told, call), ())
+            await team.offer(replace(request, call=call), ())
         assert time.monotonic() - began < 2
     server.start()
 
     # The server has forgotten everything; what is renewed every third of a second fills it again.
     await asyncio.sleep(0.8)
-    wait = await team.offer(asking(told, "4"), ())
+    wait = await team.offer(replace(request, call="4"), ())
     assert isinstance(wait, Wait)
     assert [e.available for e in told if isinstance(e, StoreChanged)] == [False, True]
     assert told[0].reason
