@@ -83,6 +83,7 @@ class Roster:
     ) -> None:
         self.queue = queue
         self.members = tuple(members)
+        self.names = frozenset(member.name for member in members)
         self._terms = terms
         self._places = {member.name: place for place, member in enumerate(members)}
         self._shifts = Shifts([m.hours for m in members if m.hours is not None])

@@ -43,7 +43,7 @@ from .router import Router, RouteRequest
 from .shared_store import SharedStore
 from .staff import members_by_name, members_of, queues_by_name
 from .team_status import TeamStatus, team_status
-from .waiting_time import estimate
+from .waiting_time import estimate, turn_after
 
 __all__ = ["Team"]
 
@@ -351,9 +351,7 @@ class Team(Router):
         seen = snapshot
         if place is not None and not place.is_in(store):
             await place.leave()  # the team's own store has come
-        if place is not None and place.over:
-            place = None
-        if place is None:
+        if place is None or place.over:
             place = await QueuePlace.join(store, self._name, ticket, self._lease_seconds)
             self._places[ticket.call] = place
         else:
@@ -361,10 +359,11 @@ class Team(Router):
         if snapshot.position(ticket.call) is None:
             snapshot = await store.snapshot(self._name, ticket.members, ticket.queue)
         place.seen(seen)
-        position = snapshot.position(ticket.call)
-        seconds = None
-        if position is not None:
-            seconds = estimate(snapshot, ticket.members, capacities_of(lines), position)
+        if (position := snapshot.position(ticket.call)) is None:
+            return Wait(place, ticket.queue, None, None, max(0.0, left))
+        ahead = snapshot.ahead(ticket.call)
+        turn = turn_after(ahead, ticket.queue, ticket.members, self._rosters)
+        seconds = estimate(snapshot, ticket.members, capacities_of(lines), turn)
         return Wait(place, ticket.queue, position, seconds, max(0.0, left))
 
     # -- presence ----------------------------------------------------------------------------
@@ -411,7 +410,7 @@ class Team(Router):
         }
         return team_status(
             tuple(self._members.values()),
-            tuple(self._rosters.values()),
+            self._rosters,
             snapshot,
             handling,
             self._now(),

@@ -11,7 +11,7 @@ from livetransfer.stores import Snapshot
 
 from .member import Member
 from .roster import Roster
-from .waiting_time import estimate
+from .waiting_time import estimate, turn_after
 
 __all__ = ["MemberStatus", "Presence", "QueueStatus", "TeamStatus", "team_status"]
 
@@ -99,7 +99,7 @@ class TeamStatus:
 
 def team_status(
     members: Sequence[Member],
-    rosters: Sequence[Roster],
+    rosters: Mapping[str, Roster],
     snapshot: Snapshot,
     handling: Mapping[str, float | None],
     now: float,
@@ -108,14 +108,14 @@ def team_status(
 
     Args:
         members: All of it.
-        rosters: Those of its queues.
+        rosters: Those of its queues, by their names.
         snapshot: What the store knows of all members.
         handling: The mean seconds of a call, by queue.
         now: Seconds since the epoch, for hours.
     """
     return TeamStatus(
         tuple(_member(member, snapshot, now) for member in members),
-        tuple(_queue(roster, snapshot, handling.get(roster.queue.name), now) for roster in rosters),
+        tuple(_queue(rosters, name, snapshot, handling.get(name), now) for name in rosters),
     )
 
 
@@ -146,21 +146,30 @@ def _member(member: Member, snapshot: Snapshot, now: float) -> MemberStatus:
     )
 
 
-def _queue(roster: Roster, snapshot: Snapshot, handling: float | None, now: float) -> QueueStatus:
-    queue, moment = roster.queue, snapshot.now
+def _queue(
+    rosters: Mapping[str, Roster],
+    name: str,
+    snapshot: Snapshot,
+    handling: float | None,
+    now: float,
+) -> QueueStatus:
+    roster, moment = rosters[name], snapshot.now
+    queue = roster.queue
     pool = roster.pool(queue.required({}, 0.0), now)
     line = [waiting for waiting in snapshot.waiting if waiting.queue == queue.name]
     on_shift = [n for n in pool.names if snapshot.state(n).paused(moment) is None]
     available = sum(
-        snapshot.state(name).free(moment, pool.members[name].capacity) for name in on_shift
+        snapshot.state(each).free(moment, pool.members[each].capacity) for each in on_shift
     )
     measured = replace(snapshot, handling=handling)
+    ahead = [waiting for waiting in snapshot.waiting if waiting.priority >= queue.priority]
+    turn = turn_after(ahead, name, pool.names, rosters)
     return QueueStatus(
         queue.name,
         roster.open(now) and bool(pool.names),
         len(line),
         round(moment - min(w.since for w in line), 1) if line else None,
-        estimate(measured, pool.names, pool.capacities, len(line) + 1),
+        estimate(measured, pool.names, pool.capacities, turn),
         available,
         len(on_shift),
     )

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 
-from livetransfer.stores import Snapshot
+from livetransfer.stores import Snapshot, Waiting
 
-__all__ = ["estimate"]
+from .roster import Roster
+
+__all__ = ["estimate", "turn_after"]
+
+
+def turn_after(
+    ahead: Iterable[Waiting], queue: str, members: Set[str], rosters: Mapping[str, Roster]
+) -> int:
+    """Return whose turn it is after those who are ahead, 1 for the next.
+
+    A caller of another queue counts in the proportion of its members who are among `members`:
+    half, where one of its two may be taken for either queue.
+
+    Args:
+        ahead: Those who are served before.
+        queue: The queue.
+        members: Those who may be rung.
+        rosters: Those of all queues, by their names.
+    """
+    turn = 1.0
+    for one in ahead:
+        if one.queue == queue:
+            turn += 1
+        elif (roster := rosters.get(one.queue)) is not None and roster.names:
+            turn += len(roster.names & members) / len(roster.names)
+    return int(turn + 0.5)
 
 
 def estimate(
-    snapshot: Snapshot, members: Collection[str], capacities: Mapping[str, int], position: int
+    snapshot: Snapshot, members: Collection[str], capacities: Mapping[str, int], turn: int
 ) -> float | None:
-    """Return the seconds until the caller at `position` will have somebody; None: not known.
+    """Return the seconds until the caller whose turn it is will have somebody; None: not known.
 
     Each call is taken to last as long as the calls of the queue have on average; a call that has
     lasted longer is taken to end now.
@@ -22,7 +47,7 @@ def estimate(
         snapshot: The team, with the queue's measured times.
         members: Those who are on shift for the queue.
         capacities: How many calls those take who take several.
-        position: 1 for the next.
+        turn: 1 for the next; see `turn_after`.
     """
     mean, now = snapshot.handling, snapshot.now
     if mean is None:
@@ -42,6 +67,6 @@ def estimate(
     if not free:
         return None
     heapq.heapify(free)
-    for _ in range(position - 1):
+    for _ in range(turn - 1):
         heapq.heapreplace(free, free[0] + mean)
     return round(max(0.0, free[0]), 1)

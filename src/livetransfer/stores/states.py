@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Literal
 
 from livetransfer.errors import ConfigurationError
@@ -189,6 +190,10 @@ class Snapshot:
     def state(self, member: str) -> MemberState:
         """Return the state of `member`."""
         return self.states.get(member, IDLE)
+
+    def ahead(self, call: str) -> tuple[Waiting, ...]:
+        """Return those of all queues who are served before `call`."""
+        return tuple(takewhile(lambda waiting: waiting.call != call, self.waiting))
 
     def position(self, call: str) -> int | None:
         """Return the place of `call` in its queue, 1 for the next; None if it does not wait."""

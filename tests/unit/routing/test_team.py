@@ -687,3 +687,32 @@ async def test_round_robin_goes_on_where_it_was_after_a_look_up_has_brought_some
             order += rung(offer)
             await released(offer)
         assert order == ["a", "zoe", "b"]
+
+
+async def test_the_estimate_counts_who_waits_in_other_queues_for_the_same_members() -> None:
+    async with virtual_time():
+        queues = [
+            Queue("one", members=["anna"], strategy="linear"),
+            Queue("both", members=["anna", "ben"], strategy="linear"),
+            Queue("strangers", members=["carl"], strategy="linear"),
+        ]
+        asked = team(people("anna", "ben", "carl"), *queues)
+
+        async def joins(call: str, queue: str) -> Any:
+            return await asked.offer(asks(call, department=queue), ())
+
+        offer = await joins("0", "one")
+        await asyncio.sleep(100)
+        await released(offer, TransferStatus.BRIDGED, talked=True)
+        held = [await joins(name, name) for name in ("one", "both", "strangers")]
+        waits = [await joins(f"{i}", "strangers") for i in range(2)]
+        waits += [await joins("a", "one")]
+        assert (waits[-1].position, waits[-1].estimate) == (1, 100.0), "carl is nobody of theirs"
+        # Each of two who may have ben as well counts as a half.
+        waits += [await joins("b", "both"), await joins("c", "both"), await joins("d", "one")]
+        assert (waits[-1].position, waits[-1].estimate) == (2, 300.0)
+        estimates = {queue.name: queue.estimate for queue in (await asked.status()).queues}
+        assert estimates["one"] == 400.0
+        for wait in waits:
+            await wait.place.leave()
+        del held
