@@ -134,7 +134,9 @@ def turns_of(lines: Sequence[Line], groups: Sequence[Sequence[str]]) -> Mapping[
         lines: The lines, the caller's own queue first.
         groups: The ranking.
     """
-    found = {}
+    found: dict[str, str] = {}
+    if len(lines) == 1 and not lines[0].pool.visitors:
+        return found
     for name in chain.from_iterable(groups):
         line = next(line for line in lines if name in line.pool.names)
         if name in line.pool.visitors:
