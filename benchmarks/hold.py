@@ -44,7 +44,7 @@ from typing import Any
 from livekit import api, rtc
 from livekit.agents import AudioConfig, BackgroundAudioPlayer, BuiltinAudioClip
 
-from livetransfer._livekit.audio import MUSIC_QUEUE_MS, SAMPLE_RATE
+from livetransfer._livekit.room_audio import MUSIC_QUEUE_MS, SAMPLE_RATE
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

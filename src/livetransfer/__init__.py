@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from ._flow.adapter import caller_of, repair
+from ._flow.choose_control import caller_of, repair
 from ._flow.options import TransferOptions
 from ._prewarm import prewarm
 from .answer_class import AnswerClass
@@ -71,7 +71,7 @@ from .guard import DestinationGuard
 from .hold import HoldMusicPlayer
 from .media import Media
 from .outcome import Attempt, CallEnd, EndedBy, TransferFailed, TransferOutcome
-from .routing.opening import Opening
+from .routing.department_opening import Opening
 from .routing.router import Router, RouteRequest
 from .status import TransferStatus
 from .tools import TransferTools

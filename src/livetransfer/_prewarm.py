@@ -14,7 +14,7 @@ from livekit.agents.tts import TTS
 
 from ._checks import check_text
 from .briefing import BriefingAgent
-from .briefing.spoken import spoken_words, voice_of
+from .briefing.spoken_cache import spoken_words, voice_of
 from .briefing.words import GOODBYES
 from .errors import ConfigurationError
 from .hold import BUILTIN, HoldMusicPlayer, HoldSource

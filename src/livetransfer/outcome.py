@@ -9,9 +9,9 @@ from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._cause import Cause
 from ._frozen import Frozen
 from ._so_far import SoFar
+from ._underlying_error import Cause
 from .answer_class import AnswerClass
 from .circumstances import CallerFacts, QueueState
 from .control import BridgeMode

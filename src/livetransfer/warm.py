@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing_extensions import Unpack
 
 from ._checks import check_choice, check_seconds, check_text
-from ._flow.answer_watch import AnswerOptions
 from ._flow.caller_session import Context
 from ._flow.cold_protocol import ColdProtocol
 from ._flow.options import TransferOptions
 from ._flow.transfer import Transfer
 from ._flow.warm_protocol import WarmOptions, WarmProtocol, WhileRinging
+from ._flow.who_answered_warm import AnswerOptions
 from .answering import AnswerDetector, AnswerPolicy, ToneAndPhraseDetector
 from .answering.policy import WhenAnswered, check_answer_policy
 from .answering.port import check_answer_detector

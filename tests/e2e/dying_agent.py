@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Any
 
-from livetransfer._livekit.shared_room.gate import Gate
+from livetransfer._livekit.shared_room.mute_for_one import Gate
 
 from .transfer_agent import entrypoint
 

@@ -7,17 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from livetransfer._flow import (
-    after,
-    briefing_line,
+    after_bridge as after,
+)
+from livetransfer._flow import (
+    briefing_session as briefing_line,
+)
+from livetransfer._flow import (
     caller_session,
-    giving_back,
     hang_up,
     hold_line,
     introduction,
     leg,
     teardown,
-    verbs,
     warm_protocol,
+)
+from livetransfer._flow import (
+    dial_refer_bridge as verbs,
+)
+from livetransfer._flow import (
+    return_to_ai as giving_back,
 )
 from livetransfer.briefing import summary
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from livetransfer._livekit.inspection import Access
+    from livetransfer._livekit.server_checks import Access
     from livetransfer.finding import Finding, FindingStatus
 
 __all__ = ["doctor"]
@@ -117,7 +117,7 @@ async def _examine(
 ) -> list[Finding]:
     """Make every check that was asked for; those that need not wait for each other do not."""
     # Imported here: it takes a second, and `livetransfer --help` should not.
-    from livetransfer._livekit.inspection import inspect_server, not_reached
+    from livetransfer._livekit.server_checks import inspect_server, not_reached
     from livetransfer.finding import skipped
 
     from .setup_checks import (
@@ -194,13 +194,13 @@ async def _calls(access: Access, call: str, refer_to: str | None) -> list[Findin
 
 
 async def _trunk_host(access: Access) -> str | None:
-    from livetransfer._livekit.inspection import trunk_address
+    from livetransfer._livekit.server_checks import trunk_address
 
     return await trunk_address(access)
 
 
 def _access(trunk: str | None, variables: Sequence[str]) -> Access:
-    from livetransfer._livekit.inspection import Access
+    from livetransfer._livekit.server_checks import Access
 
     url, key, secret = (os.environ[variable].strip() for variable in variables)
     return Access(url, key, secret, trunk)

@@ -54,7 +54,7 @@ async def check_hold(source: str | None) -> Finding:
     """Decode the hold music, and measure it as a call will play it. None: the built-in clip."""
     name = "hold music"
     from livetransfer.hold import BUILTIN, AudioError
-    from livetransfer.hold.sources.program import program
+    from livetransfer.hold.sources.accepted_sources import program
 
     try:
         track = program(BUILTIN if source is None else source).tracks[0]
@@ -73,9 +73,9 @@ async def check_hold(source: str | None) -> Finding:
 async def _measured(track: object) -> tuple[float, float]:
     """Return the seconds of a track, and its loudness in LUFS."""
     from livetransfer.hold import AudioError, FetchLimits
+    from livetransfer.hold.sources.accepted_sources import Track, Url
     from livetransfer.hold.sources.clips import FileClip
     from livetransfer.hold.sources.fetch import Fetched, Fetcher, FetchError
-    from livetransfer.hold.sources.program import Track, Url
 
     assert isinstance(track, Track)
     clip = track.source

@@ -19,10 +19,10 @@ from livetransfer.phases import TABLE, Phase
 from livetransfer.routing.offer import Offer
 from livetransfer.status import TransferStatus
 
-from .account import Account
 from .call import Call
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
+from .lease_and_admission import Account
 from .leg import HumanLeg
 from .teardown import Teardown
 

@@ -26,10 +26,10 @@ from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt, TransferProtocol
 from .call import Call
-from .course import Course
 from .endings import AttemptOver, Stopped
+from .make_outcome import decided, nobody, record
 from .next_offer import NextOffer
-from .reporting import decided, nobody, record
+from .whom_next import Course
 
 __all__ = ["Attempts", "GivenUp"]
 

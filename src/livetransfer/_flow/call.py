@@ -27,12 +27,12 @@ from livetransfer.phases import Phase, Phases
 from livetransfer.routing.offer import Wait
 
 from .caller_session import CallerSession
+from .event_delivery import Telling
 from .hang_up import HangUps
 from .hold_line import HoldLine
 from .interrupts import Interrupts
 from .patience import Patience
 from .teardown import Teardown
-from .telling import Telling
 
 __all__ = ["LAST_SENTENCE_LIMIT", "Call"]
 

@@ -14,12 +14,12 @@ from livetransfer.phases import Phase
 from livetransfer.privacy import Privacy
 from livetransfer.status import TransferStatus
 
-from .answer_check import check_answer
 from .attempt import LiveAttempt
+from .dial_refer_bridge import bridge, dial, refer
 from .endings import AttemptOver
 from .leg import HumanLeg
 from .screen_pop import ScreenPop
-from .verbs import bridge, dial, refer
+from .who_answered_cold import check_answer
 
 __all__ = ["NO_PHONE", "ColdProtocol", "Ways"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from livekit.agents.tts import TTS
 
 from livetransfer._logged import logged
-from livetransfer.briefing.speech import PreparedSpeech
+from livetransfer.briefing.presynthesis import PreparedSpeech
 from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt

@@ -14,8 +14,8 @@ from livetransfer.destination import Destination
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
-from .account import Account
 from .endings import AttemptOver
+from .lease_and_admission import Account
 from .teardown import Teardown
 
 __all__ = ["ANSWER_LIMIT", "HumanLeg"]

@@ -17,10 +17,10 @@ from livetransfer.routing.offer import Offer, Wait
 from livetransfer.status import TransferStatus
 
 from .call import Call
-from .course import Course
 from .endings import AttemptOver
 from .interrupts import EXIT_KEY, settled
 from .unused_offer import give_back, leave
+from .whom_next import Course
 
 __all__ = ["NextOffer"]
 

@@ -13,10 +13,10 @@ from livetransfer.hold import BUILTIN, HoldMusicPlayer, HoldSource
 from livetransfer.privacy import Privacy
 from livetransfer.record import Records
 
-from .adapter import Bridge
-from .after import After
-from .course import Ring
-from .taking_back import RETURN_INSTRUCTIONS
+from .after_bridge import After
+from .choose_control import Bridge
+from .return_words import RETURN_INSTRUCTIONS
+from .whom_next import Ring
 
 __all__ = ["TransferOptions", "completed"]
 

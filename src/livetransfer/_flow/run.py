@@ -19,19 +19,19 @@ from livetransfer.phases import Phase
 from livetransfer.privacy import Privacy
 from livetransfer.status import TransferStatus
 
-from .account import Account
-from .after import After, Watch
+from .after_bridge import After, Watch
 from .attempt import TransferProtocol
 from .attempts import Attempts, GivenUp
 from .call import Call
 from .claim import Claim
-from .course import Course
 from .endings import AttemptOver, Stopped
-from .giving_back import GivingBack
+from .lease_and_admission import Account
 from .leg import HumanLeg
-from .offering import Offering
-from .reporting import outcome_by, outcome_of
-from .taking_back import TakingBack
+from .make_outcome import outcome_by, outcome_of
+from .offer_callback import Offering
+from .return_to_ai import GivingBack
+from .return_words import TakingBack
+from .whom_next import Course
 
 __all__ = ["Run", "RunOptions"]
 

@@ -50,21 +50,21 @@ from livetransfer.routing.router import (
 )
 from livetransfer.status import TransferStatus
 
-from .adapter import Bridge, connect
-from .after import After
-from .asking import Asking, offers
+from .after_bridge import After
+from .ask_router import Asking, offers
 from .attempt import TransferProtocol
 from .call import Call
 from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
+from .choose_control import Bridge, connect
 from .claim import claim
 from .cold_protocol import ColdProtocol, Ways
-from .course import Course, Ring
 from .endings import AttemptOver
+from .event_delivery import Telling
+from .make_outcome import outcome_by
 from .options import TransferOptions, completed
 from .recording import Recording
-from .reporting import outcome_by
 from .run import Run, RunOptions
-from .telling import Telling
+from .whom_next import Course, Ring
 
 __all__ = ["MAX_ATTEMPTS", "Transfer"]
 

@@ -11,7 +11,7 @@ from livetransfer._user_code import CodeFailed, ask
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.status import TransferStatus
 
-from .account import Account
+from .lease_and_admission import Account
 
 __all__ = ["give_back", "leave", "release"]
 

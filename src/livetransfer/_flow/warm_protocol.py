@@ -25,17 +25,17 @@ from livetransfer.privacy import Privacy
 from livetransfer.privacy.conversation import filtered
 from livetransfer.status import TransferStatus
 
-from .answer_check import check_answer
-from .answer_watch import AnswerOptions, AnswerWatch
 from .attempt import LiveAttempt
-from .briefing_line import BriefingLine
+from .briefing_session import BriefingLine
 from .call import Call
 from .caller_session import CallerSession
+from .dial_refer_bridge import awaiting, bridge, dial
 from .endings import AttemptOver
 from .introduction import Introduction
 from .leg import HumanLeg
 from .screen_pop import ScreenPop
-from .verbs import awaiting, bridge, dial
+from .who_answered_cold import check_answer
+from .who_answered_warm import AnswerOptions, AnswerWatch
 
 __all__ = ["WarmOptions", "WarmProtocol", "WhileRinging"]
 

@@ -11,11 +11,11 @@ from livekit.agents import AgentSession
 from livetransfer.control import AudioSink
 from livetransfer.errors import CallerNotFoundError
 
-from .audio import RoomAudio
+from .choose_bridge import Bridge, choose
+from .crash_repair import repair_room
 from .find_caller import find_caller, find_room, made_anew, only_party
-from .joining import Bridge, choose
 from .livekit_control import LiveKitControl
-from .repair import repair_room
+from .room_audio import RoomAudio
 from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 

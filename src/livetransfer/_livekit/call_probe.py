@@ -15,8 +15,8 @@ from livetransfer.destination import Destination
 from livetransfer.errors import CallControlError, ConfigurationError, ReferFailed
 from livetransfer.finding import Finding, failed, not_checked, ok, warning
 
-from .audio import RoomAudio
-from .inspection import NOBODY, Access, bounded, leave, said
+from .room_audio import RoomAudio
+from .server_checks import NOBODY, Access, bounded, leave, said
 from .signalling.dial import Dial, hang_up
 from .signalling.dial_request import complete, dial_request
 from .signalling.refer_request import refer

@@ -11,7 +11,7 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 
 from livetransfer.finding import Finding, failed, ok
 
-from .inspection import Access, bounded, leave, said
+from .server_checks import Access, bounded, leave, said
 
 __all__ = ["probe_dispatch"]
 

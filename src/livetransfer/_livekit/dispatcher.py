@@ -16,8 +16,8 @@ from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livetransfer.callback_dispatch import RoomState, callback_metadata
 from livetransfer.errors import ConfigurationError, DispatchFailed
 
-from .marks import BRIDGED, PHASE
-from .signalling.classify import is_not_found
+from .leg_attributes import BRIDGED, PHASE
+from .signalling.api_errors import is_not_found
 from .signalling.server_api import Wire
 
 __all__ = ["LiveKitDispatcher"]

@@ -11,7 +11,7 @@ from livekit.agents.job import DEFAULT_PARTICIPANT_KINDS
 
 from livetransfer.errors import CallerNotFoundError, ConfigurationError
 
-from .marks import LEG
+from .leg_attributes import LEG
 
 __all__ = ["find_caller", "find_room", "made_anew", "only_party"]
 

@@ -21,11 +21,11 @@ from livetransfer.destination import Destination
 from livetransfer.errors import ReferFailed
 from livetransfer.status import TransferStatus
 
-from .audio import open_sink
-from .earshot import Earshot
-from .joining import Joining
+from .choose_bridge import Joining
+from .crash_repair import Repair
+from .deaf_agent import Earshot
 from .leg_audio import RoomLegAudio
-from .repair import Repair
+from .room_audio import open_sink
 from .signalling.dtmf import send_keys
 from .signalling.own_numbers import OwnNumbers
 from .signalling.refer_request import refer

@@ -10,10 +10,10 @@ from livekit import rtc
 from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import ConfigurationError
 
-from .hearing import Hearing
-from .matching import PhraseBook
+from .beep_and_ringback import Hearing
+from .phrase_matching import PhraseBook
 from .port import AnswerVerdict, Evidence, OnChange
-from .words import Words
+from .transcripts import Words
 
 __all__ = ["LANGUAGES", "ToneAndPhraseDetector"]
 

@@ -23,11 +23,11 @@ from livetransfer._user_code import CodeFailed, ask, checked_text
 from livetransfer.errors import ConfigurationError
 
 from .acceptance import Accept, Acceptance, Heard
-from .composure import Composure
-from .listening import from_answer_on
-from .repeating import Repeating
+from .listen_from_answer import from_answer_on
+from .presynthesis import PreparedSpeech
+from .repeat_first_words import Repeating
 from .request import BriefingRequest
-from .speech import PreparedSpeech
+from .silent_until_person import Composure
 from .summary import SUMMARY_LIMIT, plain_summary, transcript, write_summary
 from .verdict import Verdict, decision
 from .words import GOODBYES, PERSONA, BriefingWords, Farewell, Problem

@@ -1,11 +1,10 @@
 """Callbacks: promised calls, who keeps them, and who makes them."""
 
-from livetransfer._flow.adapter import LiveKitDispatcher
+from livetransfer._flow.choose_control import LiveKitDispatcher
 from livetransfer.callback_dispatch import CallbackDispatcher, RoomState
 
-from .again import CallAgain
-from .calling_in import called_in
-from .happenings import (
+from .call_again import CallAgain
+from .callback_events import (
     CallbackDispatched,
     CallbackEnded,
     CallbackEvent,
@@ -15,9 +14,10 @@ from .happenings import (
     CallerAnswered,
     CallerDialled,
 )
-from .job import callback_of
+from .calling_in import called_in
+from .is_callback_job import callback_of
 from .ledger import CallbackLedger, Promise
-from .make import make_callback
+from .make_callback import make_callback
 from .memory import MemoryCallbackStore
 from .outcome import CallbackOutcome
 from .runner import CallbackRunner

@@ -12,7 +12,7 @@ from livetransfer.callback_request import CallbackStatus
 from livetransfer.errors import TransferError
 from livetransfer.instead.numbers import NoCallback, callback_number
 
-from .happenings import CallbackEnded, Listener, Telling
+from .callback_events import CallbackEnded, Listener, Telling
 from .ledger import CallbackLedger, Promise
 
 __all__ = ["called_in"]

@@ -26,9 +26,9 @@ from livetransfer.instead.numbers import callback_number
 from livetransfer.routing.router import Router, Target
 from livetransfer.warm import WarmTransfer
 
-from .again import CallAgain
-from .reaching import HumanFirst, Reach, ToCaller
-from .views import AwaitedCaller
+from .call_again import CallAgain
+from .human_first import HumanFirst, Reach, ToCaller
+from .two_legs_of_control import AwaitedCaller
 from .words import CallbackBriefing, CallerGreeting
 
 __all__ = ["GREETING", "Options", "Plan"]

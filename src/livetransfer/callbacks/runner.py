@@ -14,8 +14,8 @@ from livetransfer.callback_dispatch import CallbackDispatcher
 from livetransfer.callback_request import CallbackStatus
 from livetransfer.errors import ConfigurationError, DispatchFailed, StoreUnavailableError
 
-from . import wall
-from .happenings import (
+from . import wall_clock as wall
+from .callback_events import (
     CallbackDispatched,
     CallbackEnded,
     CallbackNotTaken,

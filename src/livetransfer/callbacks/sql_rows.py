@@ -13,8 +13,8 @@ from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError
 from livetransfer.media import Media
 
+from .encryption import Sealing
 from .ledger import Promise
-from .sealing import Sealing
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping

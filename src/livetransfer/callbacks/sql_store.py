@@ -13,8 +13,8 @@ from livetransfer.errors import ConfigurationError
 from livetransfer.stores.folder import state_folder
 
 from .checks import check_new, check_window
+from .encryption import sealing_of
 from .ledger import Promise
-from .sealing import sealing_of
 from .sql_rows import seconds, values_of
 from .sql_table import AT_ONCE, PromiseTable, insert_into
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from livetransfer.callback_request import CallbackStatus
 
+from .encryption import Sealing
 from .ledger import Promise
-from .sealing import Sealing
+from .sql_errors import told
 from .sql_rows import promise_of, seconds
-from .sql_trouble import told
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine

@@ -15,7 +15,7 @@ from livetransfer.destination import Destination
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
 from livetransfer.stores.counters import Count, Counters
 
-from .called import called_key, called_number, caller_key
+from .canonical_number import called_key, called_number, caller_key
 from .numbers import country_of
 
 __all__ = ["Admission", "Limits", "admit"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from livetransfer._livekit.source_sink import SourceSink
 
 from .play.comfort_lines import Comfort, Held
-from .play.handle import PlayHandle
 from .play.hold_events import (
     ComfortFailed,
     ComfortSpoken,
@@ -14,11 +13,12 @@ from .play.hold_events import (
     HoldSourceLate,
     HoldSourceReady,
 )
+from .play.play_handle import PlayHandle
 from .play.player import HoldMusicPlayer
 from .sound.samples import AudioError
+from .sources.accepted_sources import HoldSource
 from .sources.builtin import BUILTIN
 from .sources.fetch import FetchLimits
-from .sources.program import HoldSource
 
 __all__ = [
     "BUILTIN",

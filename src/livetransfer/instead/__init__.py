@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .delivery import MessageFolder, MessageWebhook
 from .message import Message
+from .message_delivery import MessageFolder, MessageWebhook
 from .tools import FallbackTools
 
 __all__ = ["FallbackTools", "Message", "MessageFolder", "MessageWebhook"]

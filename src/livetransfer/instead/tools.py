@@ -12,9 +12,9 @@ from livetransfer.fallback import Fallback, OfferCallback, TakeMessage
 from livetransfer.fallback.policy import actions_of, check_fallback
 
 from . import words
-from .callback import choose_time, confirm_number, decline_callback
+from .callback_step import choose_time, confirm_number, decline_callback
+from .message_step import decline_message, take_message
 from .step import Step, step_of
-from .taking import decline_message, take_message
 
 __all__ = ["FallbackTools", "tools_for"]
 

@@ -1,7 +1,7 @@
 """What of a call is kept and told: one policy for logs, records, traces, summaries, briefings."""
 
 from .conversation import filtered
-from .policy import Privacy
+from .privacy import Privacy
 from .spoken import spoken
 
 __all__ = ["Privacy", "filtered", "spoken"]

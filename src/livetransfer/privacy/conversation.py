@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livekit.agents.llm import ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
 
-from .policy import Privacy
+from .privacy import Privacy
 
 __all__ = ["filtered"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .digits import DIGIT_WORDS, SINGLE_WORDS, runs
+from .digit_runs import DIGIT_WORDS, SINGLE_WORDS, runs
 
 __all__ = ["Found", "numbers"]
 

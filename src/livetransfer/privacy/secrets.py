@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .before import run_before, word_before
 from .dates import BIRTH, MONTHS, birth_dates
-from .digits import DIGIT_WORDS, Run, luhn, runs
+from .digit_runs import DIGIT_WORDS, Run, luhn, runs
+from .secret_before_name import run_before, word_before
 
 __all__ = ["Secret", "hidden", "secrets", "secrets_of_lines"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 
-from .digits import runs
-from .policy import Privacy
+from .digit_runs import runs
+from .privacy import Privacy
 
 __all__ = ["spoken"]
 

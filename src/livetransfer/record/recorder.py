@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from livetransfer.privacy import Privacy
 
 from .delivery import Delivery
-from .fold import told
+from .events_to_record import told
+from .masked_record import Private
 from .model import TransferRecord
-from .private import Private
 from .sinks.port import RecordSink
 from .telemetry import Observation
 

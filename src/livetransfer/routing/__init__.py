@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from .department_opening import Kind, Opening
 from .hours import Hours
-from .lookup import LookupCode
 from .member import Member
 from .offer import Lease, Offer, Place, Wait
-from .opening import Kind, Opening
 from .queue import Queue
 from .router import Router, RouteRequest, Target
 from .strategies import STRATEGIES, Candidate, Strategy
 from .team import Team
 from .team_status import MemberStatus, QueueStatus, TeamStatus
+from .workforce_lookup import LookupCode
 
 __all__ = [
     "STRATEGIES",

@@ -13,7 +13,7 @@ from livetransfer.errors import StoreUnavailableError
 from livetransfer.status import TransferStatus
 from livetransfer.stores import Grant, Groups, LeasePhase, Stale, Taken, TeamStore, Ticket, Usage
 
-from .keeping import Keeping
+from .lease_renewal import Keeping
 
 __all__ = ["LeaseTerms", "MemberLease", "take"]
 

@@ -10,9 +10,9 @@ from livetransfer._checks import check_choice, check_count, check_seconds
 from livetransfer._frozen import Frozen
 from livetransfer.errors import ConfigurationError
 
+from .department_opening import Kind
 from .hours import Hours
 from .member import LONGEST_WRAP_UP, check_name, named_skills
-from .opening import Kind
 from .strategies import LongestIdle, Strategy, StrategyLike, strategy_of
 
 __all__ = ["Queue"]

@@ -13,8 +13,8 @@ from livetransfer.errors import ConfigurationError, DestinationError, UnknownDes
 from livetransfer.events import HookFailed, TransferEvent
 from livetransfer.outcome import Attempt
 
+from .department_opening import Opening
 from .offer import Offer, Wait
-from .opening import Opening
 
 __all__ = ["RouteRequest", "Router", "Target", "check_skills", "several", "validate_targets"]
 

@@ -17,8 +17,9 @@ from livetransfer.errors import ConfigurationError, UnknownDestinationError
 from livetransfer.outcome import Attempt
 from livetransfer.stores import LocalStore, Snapshot, Stale, TeamStore, Ticket
 
-from .lease import LeaseTerms, take
-from .line import (
+from .department_opening import Opening
+from .eligible_members import Roster
+from .free_members import (
     Line,
     anybody,
     capacities_of,
@@ -32,18 +33,17 @@ from .line import (
     turning,
     turns_of,
 )
-from .lookup import Lookup, LookupCode
+from .lease import LeaseTerms, take
 from .member import Member, check_name
 from .offer import Offer, Wait
-from .opening import Opening
-from .place import QueuePlace
 from .queue import Queue
-from .roster import Roster
+from .queue_place import QueuePlace
 from .router import Router, RouteRequest
 from .shared_store import SharedStore
 from .staff import members_by_name, members_of, queues_by_name
 from .team_status import TeamStatus, team_status
 from .waiting_time import estimate, turn_after
+from .workforce_lookup import Lookup, LookupCode
 
 __all__ = ["Team"]
 

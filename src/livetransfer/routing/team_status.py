@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from livetransfer.stores import Snapshot
 
+from .eligible_members import Roster
 from .member import Member
-from .roster import Roster
 from .waiting_time import estimate, turn_after
 
 __all__ = ["MemberStatus", "Presence", "QueueStatus", "TeamStatus", "team_status"]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Set
 
 from livetransfer.stores import Snapshot, Waiting
 
-from .roster import Roster
+from .eligible_members import Roster
 
 __all__ = ["estimate", "turn_after"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from .ledger import Place
 from .states import Held, MemberState, Pause
+from .store_rules import Place
 
 __all__ = ["read_member", "read_place", "write_member", "write_place"]
 

@@ -16,10 +16,10 @@ from livetransfer.errors import StoreUnavailableError
 from .counters import Count
 from .folder import VARIABLE, state_folder
 from .health import Health
-from .ledger import Ledger
 from .port import Groups, StoreHealth
 from .sqlite_rows import SqliteRows, amend, connect, count
 from .states import Grant, LeasePhase, Snapshot, Stale, Taken, Ticket, Usage
+from .store_rules import Ledger
 
 __all__ = ["LocalStore"]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from livekit.agents import get_job_context
 
 from .counters import Count
-from .ledger import Handling, Ledger, Place
 from .port import Groups, StoreHealth
 from .states import IDLE, Grant, LeasePhase, MemberState, Snapshot, Stale, Taken, Ticket, Usage
+from .store_rules import Handling, Ledger, Place
 
 __all__ = ["MemoryStore"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .ledger import AUTOPAUSE, MEMORY, REMEMBERED
+from .store_rules import AUTOPAUSE, MEMORY, REMEMBERED
 
 __all__ = [
     "AMEND",

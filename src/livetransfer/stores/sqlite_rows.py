@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .counters import Count
 from .documents import read_member, read_place, write_member, write_place
-from .ledger import Handling, Place
 from .states import IDLE, MemberState
+from .store_rules import Handling, Place
 
 __all__ = ["SqliteRows", "amend", "connect", "count"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from livekit.agents import RunContext, ToolError
 
-from livetransfer._flow.adapter import Bridge, connect
+from livetransfer._flow.choose_control import Bridge, connect
 from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.briefing.summary import plain_summary
 from livetransfer.fallback import OfferCallback
-from livetransfer.instead.callback import confirm_number, promised
+from livetransfer.instead.callback_step import confirm_number, promised
 from livetransfer.instead.facts import Facts
 from livetransfer.instead.step import Step
 from livetransfer.instead.tools import tools_for

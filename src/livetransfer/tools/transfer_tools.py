@@ -31,13 +31,13 @@ from livetransfer.fallback import OfferCallback, Otherwise, TakeMessage
 from livetransfer.fallback.policy import actions_of
 from livetransfer.instead import FallbackTools
 from livetransfer.outcome import Offered, TransferOutcome
-from livetransfer.routing.opening import Kind, Opening
+from livetransfer.routing.department_opening import Kind, Opening
 from livetransfer.routing.router import Router
 from livetransfer.status import TransferStatus
 
 from .options import Making, ToolOptions
 from .progress import Progress
-from .truth import Apology, SaysSo, say, sentence, silence, silent_result
+from .truth_after_failure import Apology, SaysSo, say, sentence, silence, silent_result
 from .wording import (
     BROKEN,
     CALLBACK,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from livetransfer.outcome import TransferOutcome
 from livetransfer.phases import Phase
-from livetransfer.routing.opening import Opening
+from livetransfer.routing.department_opening import Opening
 from livetransfer.status import TransferStatus
 
 __all__ = [

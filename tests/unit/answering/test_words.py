@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from livetransfer import AnswerClass, ConfigurationError
 from livetransfer.answering import ToneAndPhraseDetector
-from livetransfer.answering.matching import PhraseBook, plain
+from livetransfer.answering.phrase_matching import PhraseBook, plain
 
 from .answering_kit import classes
 

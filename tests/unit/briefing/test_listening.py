@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from livetransfer import BriefingAgent, WarmTransfer
-from livetransfer.briefing.listening import from_answer_on
+from livetransfer.briefing.listen_from_answer import from_answer_on
 from livetransfer.testing import Human, Press, Wait, simulate
 from tests.e2e.scripted_stt import ScriptedSTT
 from tests.unit.transfers import rig

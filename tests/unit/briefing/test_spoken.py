@@ -13,9 +13,9 @@ import pytest
 from livekit import rtc
 
 from livetransfer import BriefingAgent, ConfigurationError, WarmTransfer, prewarm
-from livetransfer.briefing import spoken as module
-from livetransfer.briefing.speech import PreparedSpeech
-from livetransfer.briefing.spoken import SpokenWords, spoken_words, voice_of
+from livetransfer.briefing import spoken_cache as module
+from livetransfer.briefing.presynthesis import PreparedSpeech
+from livetransfer.briefing.spoken_cache import SpokenWords, spoken_words, voice_of
 from livetransfer.hold.sources.clips import cache
 from livetransfer.testing import Human, Press, WaitForSpeech, simulate
 from livetransfer.testing.models import ScriptedTTS

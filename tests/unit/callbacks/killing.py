@@ -43,8 +43,9 @@ from sqlalchemy.pool import NullPool
 
 from livetransfer.callback_dispatch import RoomState
 from livetransfer.callback_request import CallbackRequest, CallbackStatus
-from livetransfer.callbacks import CallbackRunner, SqlCallbackStore, holding, runner
-from livetransfer.callbacks.holding import Holding
+from livetransfer.callbacks import CallbackRunner, SqlCallbackStore, runner
+from livetransfer.callbacks import job_claim as holding
+from livetransfer.callbacks.job_claim import Holding
 from livetransfer.callbacks.sql_schema import CALLS
 from livetransfer.errors import StoreUnavailableError
 

@@ -14,7 +14,8 @@ from livekit.agents import AgentSession
 
 from livetransfer.callback_dispatch import RoomState, callback_metadata
 from livetransfer.callback_request import CallbackRequest
-from livetransfer.callbacks import MemoryCallbackStore, Promise, wall
+from livetransfer.callbacks import MemoryCallbackStore, Promise
+from livetransfer.callbacks import wall_clock as wall
 from livetransfer.errors import DispatchFailed, StoreUnavailableError
 from livetransfer.testing.models import ScriptedLLM, ScriptedTTS, ToolCall
 

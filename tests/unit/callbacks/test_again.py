@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from livetransfer.callback_request import CallbackStatus
 from livetransfer.callbacks import CallAgain
-from livetransfer.callbacks.endings import End, later, not_now, not_reached
+from livetransfer.callbacks.attempt_result import End, later, not_now, not_reached
 from livetransfer.callbacks.plan import Options, Plan
 from livetransfer.errors import ConfigurationError
 from livetransfer.outcome import TransferOutcome

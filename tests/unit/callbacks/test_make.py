@@ -25,8 +25,12 @@ from livetransfer.callbacks import (
     CallerDialled,
     called_in,
     make_callback,
-    making,
-    wall,
+)
+from livetransfer.callbacks import (
+    callback_course as making,
+)
+from livetransfer.callbacks import (
+    wall_clock as wall,
 )
 from livetransfer.errors import ConfigurationError, DestinationNotAllowedError
 from livetransfer.guard import Limits

@@ -21,7 +21,9 @@ from livetransfer.callbacks import (
     CallbackRunner,
     CallbackTaken,
     callback_of,
-    wall,
+)
+from livetransfer.callbacks import (
+    wall_clock as wall,
 )
 from livetransfer.errors import ConfigurationError
 from livetransfer.testing import virtual_time

@@ -15,8 +15,9 @@ import pytest
 
 from livetransfer.callback_dispatch import CallbackDispatcher, RoomState
 from livetransfer.callback_request import CallbackStatus
-from livetransfer.callbacks import CallbackLedger, CallbackRunner, MemoryCallbackStore, wall
-from livetransfer.callbacks.holding import Holding
+from livetransfer.callbacks import CallbackLedger, CallbackRunner, MemoryCallbackStore
+from livetransfer.callbacks import wall_clock as wall
+from livetransfer.callbacks.job_claim import Holding
 from livetransfer.testing import virtual_time
 
 from .kit import BEGAN, request, wall_clock

@@ -22,7 +22,7 @@ from livetransfer._cli.from_record import recording_of
 from livetransfer._cli.page import page
 from livetransfer.privacy import Privacy
 from livetransfer.record import TransferRecord
-from livetransfer.record.private import private
+from livetransfer.record.masked_record import private
 from tests.unit.record.story import STORY, recorded
 
 from .browser import Tab, browser, find_browser

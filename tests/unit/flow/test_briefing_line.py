@@ -25,7 +25,7 @@ from livetransfer import (
     Verdict,
     WarmTransfer,
 )
-from livetransfer._flow.briefing_line import session_options
+from livetransfer._flow.briefing_session import session_options
 from livetransfer._flow.caller_session import CallerSession
 from livetransfer.testing import Human, simulate
 from tests.unit.transfers import rig

@@ -22,11 +22,15 @@ from livetransfer.hold import (
     HoldSourceLate,
     HoldSourceReady,
 )
-from livetransfer.hold.sources.addresses import CheckedResolver, ForbiddenAddress, check_address
+from livetransfer.hold.sources.accepted_sources import program
+from livetransfer.hold.sources.allowed_addresses import (
+    CheckedResolver,
+    ForbiddenAddress,
+    check_address,
+)
 from livetransfer.hold.sources.download import FetchError, _check_literal, download
 from livetransfer.hold.sources.fetch import Fetched, Fetcher
-from livetransfer.hold.sources.fetched import Store, Stored, cache_folder, store
-from livetransfer.hold.sources.program import program
+from livetransfer.hold.sources.fetch_cache import Store, Stored, cache_folder, store
 
 from .hold_kit import RATE, Events, FakeSink, encoded, pitch, rms, tone, until, written
 

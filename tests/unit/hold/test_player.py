@@ -17,7 +17,7 @@ from livekit import rtc
 
 from livetransfer import ConfigurationError
 from livetransfer.hold import AudioError, HoldMusicPlayer, PlayHandle
-from livetransfer.hold.play.output import PIECE, TICK
+from livetransfer.hold.play.sink_output import PIECE, TICK
 from livetransfer.hold.sound.leveling import loudness
 from livetransfer.hold.sound.loop import GUARD
 from livetransfer.hold.sources.clips import cache

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from livekit import rtc
 
-from livetransfer._livekit.audio import RoomAudio
+from livetransfer._livekit.room_audio import RoomAudio
 from livetransfer.hold import HoldMusicPlayer, SourceSink
 from livetransfer.hold.sound.samples import Samples
 from livetransfer.testing import virtual_time

@@ -22,9 +22,9 @@ from livetransfer import ConfigurationError
 from livetransfer.hold import HoldMusicPlayer, HoldSourceFailed
 from livetransfer.hold.sound.leveling import loudness
 from livetransfer.hold.sound.samples import AudioError, from_array
+from livetransfer.hold.sources.accepted_sources import Order, program
 from livetransfer.hold.sources.clips import FileClip, cache
 from livetransfer.hold.sources.decode import decode, decode_start
-from livetransfer.hold.sources.program import Order, program
 from livetransfer.testing import virtual_time
 
 from .hold_kit import (
@@ -437,7 +437,7 @@ async def test_a_missing_resource_means_the_synthesised_clip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("livetransfer.hold.sources.clips.clip_path", lambda clip: None)
-    monkeypatch.setattr("livetransfer.hold.sources.program.clip_path", lambda clip: None)
+    monkeypatch.setattr("livetransfer.hold.sources.accepted_sources.clip_path", lambda clip: None)
     sink, _ = await play(BuiltinAudioClip.HOLD_MUSIC)
     assert rms(sink.heard) > -40
 

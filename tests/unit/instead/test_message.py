@@ -21,7 +21,7 @@ from livekit.agents.voice.io import AudioInput
 
 from livetransfer import OfferDecided, Otherwise, TakeMessage, TransferEvent, WarmTransfer
 from livetransfer.instead import Message, MessageFolder, MessageWebhook
-from livetransfer.instead.delivery import deliver
+from livetransfer.instead.message_delivery import deliver
 from livetransfer.instead.recording import Recording
 from livetransfer.record import signature
 from livetransfer.testing import Human, simulate

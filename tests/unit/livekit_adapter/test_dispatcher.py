@@ -12,7 +12,8 @@ from aiohttp import web
 from livekit.protocol import models as proto_models
 from livekit.protocol import room as proto_room
 
-from livetransfer._livekit import dispatcher, marks
+from livetransfer._livekit import dispatcher
+from livetransfer._livekit import leg_attributes as marks
 from livetransfer.callback_dispatch import RoomState, callback_in
 from livetransfer.callbacks import CallbackDispatcher, LiveKitDispatcher
 from livetransfer.errors import ConfigurationError, DispatchFailed

@@ -12,7 +12,7 @@ from livekit import rtc
 from livekit.api.twirp_client import ServerError, SipCallError
 from livekit.protocol import sip as proto_sip
 
-from livetransfer._livekit.signalling.classify import (
+from livetransfer._livekit.signalling.api_errors import (
     classify,
     classify_disconnect,
     classify_transfer_response,

@@ -12,10 +12,11 @@ from livekit.agents import AgentSession
 from livekit.protocol import models as proto_models
 from livekit.protocol import sip as proto_sip
 
-from livetransfer._livekit import connect, marks
+from livetransfer._livekit import connect
+from livetransfer._livekit import leg_attributes as marks
+from livetransfer._livekit.choose_bridge import is_cloud
+from livetransfer._livekit.crash_repair import Repair, repair_room
 from livetransfer._livekit.find_caller import find_caller, only_party
-from livetransfer._livekit.joining import is_cloud
-from livetransfer._livekit.repair import Repair, repair_room
 from livetransfer._livekit.signalling import room_events as events_module
 from livetransfer._livekit.signalling.dial_request import dial_request
 from livetransfer._livekit.signalling.room_events import RoomEvents

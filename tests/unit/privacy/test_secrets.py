@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livetransfer.privacy.digits import luhn, runs
+from livetransfer.privacy.digit_runs import luhn, runs
 from livetransfer.privacy.secrets import hidden, secrets, secrets_of_lines
 
 CARD = "4111111111111111"

@@ -39,7 +39,7 @@ from livetransfer import (
     WaitingInQueue,
 )
 from livetransfer.record import TransferRecord
-from livetransfer.record.fold import told
+from livetransfer.record.events_to_record import told
 
 BEGAN = datetime(2026, 5, 4, 9, 30, tzinfo=timezone.utc)
 ANNA = Destination("+15550101", name="Anna")

@@ -22,8 +22,8 @@ from livetransfer import (
 )
 from livetransfer.privacy import Privacy
 from livetransfer.record import TransferRecord, published_schema, read_record
-from livetransfer.record.fold import _CHANGES, told
-from livetransfer.record.private import private
+from livetransfer.record.events_to_record import _CHANGES, told
+from livetransfer.record.masked_record import private
 
 from .story import ANNA, BEGAN, BEN, CARD, STORY, blank, recorded
 

@@ -31,7 +31,7 @@ from livetransfer.record import (
     read_records,
     signature,
 )
-from livetransfer.record.sinks.spool import Spool
+from livetransfer.record.sinks.unsent_spool import Spool
 
 from .story import STORY, recorded
 
@@ -464,7 +464,7 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
 async def test_while_a_webhook_is_down_records_wait_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livetransfer.record.sinks.posting.FIRST_WAIT", 0.05)
+    monkeypatch.setattr("livetransfer.record.sinks.signed_post.FIRST_WAIT", 0.05)
     async with Receiver().running() as receiver:
         receiver.status = 503
         sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)
@@ -523,7 +523,7 @@ async def test_one_that_is_refused_holds_up_no_other(
         # Not again at once, but after an hour, when somebody may have mended it.
         assert await sink.send()
         assert len(receiver.got) == 4
-        monkeypatch.setattr("livetransfer.record.sinks.posting.AGAIN", 0.0)
+        monkeypatch.setattr("livetransfer.record.sinks.signed_post.AGAIN", 0.0)
         receiver.refuses = {"w1"}
         assert not await sink.send()
         assert [path.name for path in (tmp_path / "refused").iterdir()] == ["w1.json"]
@@ -550,7 +550,7 @@ async def test_what_is_deleted_unsent_is_logged(
 async def test_a_server_that_is_busy_is_asked_when_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livetransfer.record.sinks.posting.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("livetransfer.record.sinks.signed_post.FIRST_WAIT", 0.01)
     async with Receiver().running() as receiver:
         receiver.status, receiver.headers = 429, {"retry-after": "1"}
         sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)

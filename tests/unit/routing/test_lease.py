@@ -14,7 +14,7 @@ from livetransfer._tasks import kept
 from livetransfer.errors import ConfigurationError, StoreUnavailableError
 from livetransfer.routing.lease import LeaseTerms, MemberLease, take
 from livetransfer.routing.offer import Lease, Place
-from livetransfer.routing.place import QueuePlace
+from livetransfer.routing.queue_place import QueuePlace
 from livetransfer.status import TransferStatus
 from livetransfer.stores import Grant, Groups, MemoryStore, Stale, Taken, Ticket, Usage
 from livetransfer.testing import virtual_time

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from livetransfer import RouteRequest
 from livetransfer.routing import STRATEGIES, Candidate, Member
-from livetransfer.routing.ranking import ranked
+from livetransfer.routing.ask_strategy import ranked
+from livetransfer.routing.ranked_tier import Tier
 from livetransfer.routing.strategies import strategy_of
-from livetransfer.routing.tier import Tier
 from livetransfer.stores import IDLE, Held, MemberState, Pause, Snapshot
 
 NAMES = [f"m{i}" for i in range(6)]

@@ -34,7 +34,7 @@ from typing import Any, cast
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from livetransfer.routing.lease import LeaseTerms, MemberLease, take
-from livetransfer.routing.place import QueuePlace
+from livetransfer.routing.queue_place import QueuePlace
 from livetransfer.status import TransferStatus
 from livetransfer.stores import (
     Grant,

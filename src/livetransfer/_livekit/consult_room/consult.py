@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
-from livetransfer._livekit.signalling.classify import Fault, bridge_failed, classify
+from livetransfer._livekit.signalling.api_errors import Fault, bridge_failed, classify
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, logger

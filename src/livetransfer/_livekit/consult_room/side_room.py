@@ -9,7 +9,7 @@ import weakref
 from livekit import rtc
 from livekit.agents import get_job_context
 
-from livetransfer._livekit.signalling.classify import classify
+from livetransfer._livekit.signalling.api_errors import classify
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, finish, logger

@@ -18,14 +18,14 @@ from typing import Any
 
 from livekit import rtc
 
-from livetransfer._livekit.signalling.classify import classify, seal_failed
+from livetransfer._livekit.signalling.api_errors import classify, seal_failed
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, either, logger
 from livetransfer._livekit.track_permissions import TrackPermissions
 from livetransfer.control import SealBroken
 
-from .gate import Gate
+from .mute_for_one import Gate
 
 __all__ = ["Seal"]
 

@@ -15,7 +15,7 @@ from livetransfer._livekit.tasks import Tasks, logger, outlive
 from livetransfer.control import CallLost, ControlEvent, LegAnswered, LegLeft
 from livetransfer.status import TransferStatus
 
-from .classify import Fault, classify, classify_disconnect, dial_failed
+from .api_errors import Fault, classify, classify_disconnect, dial_failed
 from .server_api import Wire
 
 __all__ = ["Dial", "hang_up", "pursue"]

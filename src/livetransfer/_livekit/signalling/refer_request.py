@@ -12,7 +12,7 @@ from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.tasks import Tasks, logger
 from livetransfer.control import CallLost, ControlEvent, LegLeft, Referred
 
-from .classify import Fault, classify, classify_transfer_response, refer_failed
+from .api_errors import Fault, classify, classify_transfer_response, refer_failed
 from .server_api import Wire
 
 __all__ = ["refer"]

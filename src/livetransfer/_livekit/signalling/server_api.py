@@ -17,10 +17,10 @@ from livekit.protocol import room as proto_room
 from livekit.protocol import sip as proto_sip
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 
-from livetransfer._livekit.marks import GATED, signature
+from livetransfer._livekit.leg_attributes import GATED, signature
 from livetransfer.errors import ConfigurationError
 
-from .classify import is_not_found
+from .api_errors import is_not_found
 
 __all__ = ["REQUEST_TIMEOUT", "Wire"]
 

@@ -16,8 +16,8 @@ from livekit import rtc
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.errors import ConfigurationError
 from livetransfer.hold.sound.samples import AudioError, Samples, collect
-from livetransfer.hold.sources.program import program
-from livetransfer.hold.sources.sharing import Shared
+from livetransfer.hold.sources.accepted_sources import program
+from livetransfer.hold.sources.shared_work import Shared
 from livetransfer.hold.sources.threads import decoding
 
 __all__ = ["LIMIT", "Comfort", "ComfortLine", "Held", "Synthesise"]

@@ -15,14 +15,14 @@ from livetransfer.control import AudioSink, CallControl
 from livetransfer.errors import ConfigurationError
 from livetransfer.hold.sound.leveling import TARGET_LUFS
 from livetransfer.hold.sound.loop import SEAM
+from livetransfer.hold.sources.accepted_sources import HoldSource, Stream, Track, Url, program
 from livetransfer.hold.sources.builtin import BUILTIN
 from livetransfer.hold.sources.clips import Clip, FileClip, Loading, Rendering, cache
 from livetransfer.hold.sources.fetch import Fetched, Fetcher, FetchError, FetchLimits, Lease
-from livetransfer.hold.sources.program import HoldSource, Stream, Track, Url, program
 
 from .comfort_lines import Comfort, Held, Synthesise
-from .handle import PlayHandle
 from .hold_events import HoldEvent
+from .play_handle import PlayHandle
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from livetransfer.hold.sources.accepted_sources import Track
 from livetransfer.hold.sources.clips import Rendering
-from livetransfer.hold.sources.program import Track
 
 from .comfort_lines import Comfort, Held, Synthesise
 from .hold_events import HoldEvent

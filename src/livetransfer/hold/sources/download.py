@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from livetransfer.errors import ConfigurationError
 
-from .fetched import Stored
+from .fetch_cache import Stored
 
 if TYPE_CHECKING:
     import aiohttp
@@ -87,7 +87,7 @@ async def download(url: str, limits: FetchLimits, known: Stored | None) -> tuple
     """
     import aiohttp
 
-    from .addresses import CheckedResolver
+    from .allowed_addresses import CheckedResolver
 
     named = (urlsplit(url).hostname or "").lower()
     connector = aiohttp.TCPConnector(
@@ -119,7 +119,7 @@ async def download(url: str, limits: FetchLimits, known: Stored | None) -> tuple
 
 def _check_literal(url: str, named: str) -> None:
     """Check a host that is an address already; for names the resolver does it."""
-    from .addresses import ForbiddenAddress, check_address
+    from .allowed_addresses import ForbiddenAddress, check_address
 
     host = (urlsplit(url).hostname or "").lower()
     try:
@@ -203,7 +203,7 @@ def _lifetime(response: aiohttp.ClientResponse) -> tuple[float, bool]:
 
 def _said(error: Exception) -> str:
     cause = getattr(error, "os_error", None) or error
-    from .addresses import ForbiddenAddress
+    from .allowed_addresses import ForbiddenAddress
 
     while cause is not None and not isinstance(cause, ForbiddenAddress):
         cause = cause.__cause__ or cause.__context__

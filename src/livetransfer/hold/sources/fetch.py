@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from .download import FetchError, FetchLimits, download
-from .fetched import Store, Stored, store
+from .fetch_cache import Store, Stored, store
 
 __all__ = ["FetchError", "FetchLimits", "Fetched", "Fetcher", "Lease"]
 

@@ -12,9 +12,9 @@ from livetransfer.hold.sound.loop import Loop, LoopReader
 from livetransfer.hold.sound.reader import Reader
 from livetransfer.hold.sound.samples import AudioError
 
+from .accepted_sources import Stream, Track, Url
 from .clips import Clip, FileClip, Loading, Rendering, cache
 from .fetch import Fetched, Fetcher, FetchError, Lease
-from .program import Stream, Track, Url
 from .stream import StreamOpening
 
 __all__ = ["ClipOpening", "Opening", "open_track"]

@@ -15,8 +15,8 @@ from livetransfer.hold.sound.loop import LoopReader, make_loop
 from livetransfer.hold.sound.reader import MAX_CAPACITY, MAX_FRAME, Reader
 from livetransfer.hold.sound.samples import FrameResampler, Samples
 
+from .accepted_sources import Stream, Track
 from .clips import Rendering
-from .program import Stream, Track
 
 __all__ = ["StreamOpening"]
 

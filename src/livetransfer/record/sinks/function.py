@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 from livetransfer.privacy import Privacy
-from livetransfer.record.daemon import Daemon
+from livetransfer.record.daemon_thread import Daemon
 from livetransfer.record.model import TransferRecord
 
 __all__ = ["FunctionSink"]

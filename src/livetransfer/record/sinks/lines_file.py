@@ -15,7 +15,7 @@ from pathlib import Path
 from livetransfer._checks import check_count
 from livetransfer.errors import ConfigurationError
 from livetransfer.privacy import Privacy
-from livetransfer.record.daemon import Daemon
+from livetransfer.record.daemon_thread import Daemon
 from livetransfer.record.model import TransferRecord
 from livetransfer.record.reading import read_record
 

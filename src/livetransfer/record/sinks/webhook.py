@@ -9,7 +9,7 @@ from pathlib import Path
 from livetransfer.privacy import Privacy
 from livetransfer.record.model import TransferRecord
 
-from .posting import KEEP_FOR, Posting, signature
+from .signed_post import KEEP_FOR, Posting, signature
 
 __all__ = ["WebhookSink", "signature"]
 

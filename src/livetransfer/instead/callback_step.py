@@ -16,8 +16,8 @@ from livetransfer.fallback import OfferCallback
 
 from . import times
 from .numbers import NoCallback, callback_number, digit_by_digit
-from .requesting import keep_request
 from .step import Step, unharmed
+from .store_request import keep_request
 
 __all__ = ["choose_time", "confirm_number", "decline_callback", "promised"]
 

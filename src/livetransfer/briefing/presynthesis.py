@@ -13,7 +13,7 @@ from livekit.agents.tts import TTS
 from livetransfer._tasks import keep
 from livetransfer.control import AudioSink
 
-from .spoken import spoken_words, voice_of
+from .spoken_cache import spoken_words, voice_of
 
 __all__ = ["PreparedSpeech"]
 

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from .digits import Run
+from .digit_runs import Run
 
 __all__ = ["run_before", "word_before"]
 

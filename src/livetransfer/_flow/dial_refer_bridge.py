@@ -21,10 +21,10 @@ from livetransfer.events import (
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
-from .account import Account
 from .attempt import LiveAttempt
 from .endings import AttemptOver, Stopped
 from .interrupts import settled
+from .lease_and_admission import Account
 from .leg import HumanLeg
 
 __all__ = ["awaiting", "bridge", "dial", "refer"]

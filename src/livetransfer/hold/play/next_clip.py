@@ -9,10 +9,10 @@ from typing import Any
 
 from livetransfer.hold.sound.loop import LoopReader, same_ahead
 from livetransfer.hold.sound.reader import MAX_FRAME, Reader
+from livetransfer.hold.sources.accepted_sources import Track, Url
 from livetransfer.hold.sources.clips import SYNTHESISED, builtin_clip
 from livetransfer.hold.sources.fetch import Fetcher
 from livetransfer.hold.sources.opening import Opening, open_track
-from livetransfer.hold.sources.program import Track, Url
 from livetransfer.hold.sources.stream import StreamOpening
 
 from .hold_events import HoldSourceFailed, HoldSourceLate, HoldSourceReady

@@ -11,7 +11,7 @@ from functools import cached_property
 from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import ConfigurationError
 
-from .wording import PERSON, WORDING
+from .phrases import PERSON, WORDING
 
 __all__ = ["Found", "PhraseBook", "plain"]
 

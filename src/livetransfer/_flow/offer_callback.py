@@ -8,7 +8,7 @@ from dataclasses import replace
 from livetransfer.briefing.summary import plain_summary
 from livetransfer.events import HookFailed, OfferDecided
 from livetransfer.fallback import OfferCallback, TakeMessage
-from livetransfer.instead.callback import promised
+from livetransfer.instead.callback_step import promised
 from livetransfer.instead.facts import Facts
 from livetransfer.instead.step import Step
 from livetransfer.instead.tools import tools_for

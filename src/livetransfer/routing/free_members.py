@@ -11,11 +11,11 @@ from livetransfer.outcome import Attempt
 from livetransfer.status import RETRYABLE, TransferStatus
 from livetransfer.stores import Snapshot
 
+from .eligible_members import Pool, Roster
 from .lease import LeaseTerms, MemberLease
 from .member import Member
 from .offer import Offer
 from .queue import Queue
-from .roster import Pool, Roster
 from .router import RouteRequest
 
 __all__ = [

@@ -18,7 +18,7 @@ from livekit.protocol import sip as proto_sip
 from livetransfer.finding import Finding, failed, not_checked, ok, skipped, warning
 
 from .signalling.server_api import Wire
-from .telephony import inspect_inbound, inspect_trunk
+from .trunks_and_rules import inspect_inbound, inspect_trunk
 
 __all__ = [
     "NOBODY",

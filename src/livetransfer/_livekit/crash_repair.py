@@ -10,7 +10,7 @@ from livekit.protocol import models as proto_models
 
 from livetransfer.control import CallLost, ControlEvent, LegLeft
 
-from . import marks
+from . import leg_attributes as marks
 from .consult_room.side_room import is_beside
 from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire

@@ -12,8 +12,8 @@ from typing import Any
 
 from livetransfer.stores import IDLE, MemberState, Snapshot
 
+from .ask_strategy import ranked
 from .member import Member
-from .ranking import ranked
 from .router import RouteRequest
 from .strategies import (
     Candidate,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from livekit.agents import AgentSession
 from livekit.agents.llm import RealtimeModel
 
-from livetransfer._flow.briefing_line import session_options
+from livetransfer._flow.briefing_session import session_options
 from livetransfer._flow.call import Call
 from livetransfer._flow.caller_session import CallerSession, speak
 from livetransfer._logged import logged
@@ -22,7 +22,7 @@ from livetransfer.outcome import Attempt, TransferOutcome
 from livetransfer.routing.router import RouteRequest
 from livetransfer.warm import WarmTransfer
 
-from .views import AwaitedCaller
+from .two_legs_of_control import AwaitedCaller
 
 __all__ = ["HumanFirst", "Reach", "ToCaller", "models_of"]
 

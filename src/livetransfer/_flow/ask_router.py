@@ -19,8 +19,8 @@ from livetransfer.outcome import Attempt
 from livetransfer.routing.offer import Offer, Wait
 from livetransfer.routing.router import Router, RouteRequest, several
 
-from .course import Course, ListCourse, Resolved, Ring, Routed
 from .unused_offer import give_back, release
+from .whom_next import Course, ListCourse, Resolved, Ring, Routed
 
 __all__ = ["Asking", "offers"]
 

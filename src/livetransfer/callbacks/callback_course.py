@@ -11,7 +11,7 @@ from datetime import timedelta
 from livekit.agents import JobContext
 from livekit.agents.voice.room_io import RoomOptions
 
-from livetransfer._flow.adapter import connect_without_caller
+from livetransfer._flow.choose_control import connect_without_caller
 from livetransfer._logged import logged
 from livetransfer._tasks import finish
 from livetransfer._user_code import ask
@@ -24,9 +24,9 @@ from livetransfer.instead.numbers import NoCallback
 from livetransfer.outcome import TransferOutcome
 from livetransfer.record import Records
 
-from . import wall
-from .endings import End, answered_by, not_joined, not_now, not_reached
-from .happenings import (
+from . import wall_clock as wall
+from .attempt_result import End, answered_by, not_joined, not_now, not_reached
+from .callback_events import (
     CallbackEnded,
     CallbackRefused,
     CallbackTaken,
@@ -34,13 +34,13 @@ from .happenings import (
     CallerDialled,
     Telling,
 )
-from .holding import Holding
+from .human_first import models_of
+from .job_claim import Holding
 from .ledger import CallbackLedger, Promise
 from .outcome import CallbackOutcome
 from .plan import Options, Plan
-from .reaching import models_of
 from .refusals import record_refusal
-from .views import AwaitedCaller, TowardsCaller
+from .two_legs_of_control import AwaitedCaller, TowardsCaller
 
 __all__ = ["Making"]
 

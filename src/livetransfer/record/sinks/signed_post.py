@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from livetransfer._tasks import keep
 from livetransfer.errors import ConfigurationError
-from livetransfer.record.daemon import Daemon
+from livetransfer.record.daemon_thread import Daemon
 from livetransfer.stores.folder import state_folder
 
-from .spool import Spool
+from .unsent_spool import Spool
 
 if TYPE_CHECKING:
     import aiohttp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livetransfer.answer_class import AnswerClass
 
-from .matching import DECIDED, Found, PhraseBook
+from .phrase_matching import DECIDED, Found, PhraseBook
 from .port import MACHINES, AnswerVerdict
 from .rhythm import Rhythm
 

@@ -11,8 +11,8 @@ from livetransfer._user_code import CodeFailed
 from livetransfer.fallback import TakeMessage
 
 from . import times
-from .delivery import deliver
 from .message import Message
+from .message_delivery import deliver
 from .step import Step, unharmed
 
 __all__ = ["decline_message", "take_message"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from livetransfer.errors import StoreUnavailableError
 from livetransfer.stores import Snapshot, TeamStore, Ticket
 
-from .keeping import Keeping
+from .lease_renewal import Keeping
 
 __all__ = ["QueuePlace"]
 

@@ -19,12 +19,12 @@ from livetransfer.hold import HoldMusicPlayer, HoldSource
 from livetransfer.routing.router import Target
 from livetransfer.warm import DETECTOR
 
-from .again import CallAgain
-from .happenings import Listener, Telling
-from .holding import Holding
-from .job import callback_of
+from .call_again import CallAgain
+from .callback_course import Making
+from .callback_events import Listener, Telling
+from .is_callback_job import callback_of
+from .job_claim import Holding
 from .ledger import CallbackLedger
-from .making import Making
 from .outcome import CallbackOutcome
 from .plan import GREETING, Options
 from .ringing import ringing_tone

@@ -14,8 +14,8 @@ from livekit.agents.voice import SpeechHandle
 from livetransfer._logged import logged
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
-from livetransfer.briefing.keys import NAME as KEYS_TOOL
-from livetransfer.briefing.keys import with_own_keys
+from livetransfer.briefing.press_keys import NAME as KEYS_TOOL
+from livetransfer.briefing.press_keys import with_own_keys
 from livetransfer.control import Conversation
 from livetransfer.phases import Phase
 from livetransfer.record import briefing_ended
@@ -184,7 +184,7 @@ def session_options(caller: CallerSession) -> dict[str, Any]:
         # Noise at the human's end has no words: it does not silence the first ones. Nor does it
         # hold them back: where an interruption may be taken back, livekit-agents begins to say
         # nothing while any voice is heard, and babble never ends. Who is interrupted by words that
-        # were none says the first ones once more: see `briefing/repeating.py`.
+        # were none says the first ones once more: see `briefing/repeat_first_words.py`.
         "interruption": {
             "min_words": 1 if found["stt"] is not None else 0,
             "resume_false_interruption": found["stt"] is None,

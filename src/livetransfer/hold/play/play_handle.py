@@ -11,15 +11,15 @@ import numpy as np
 
 from livetransfer.control import AudioSink
 from livetransfer.hold.sound.samples import AudioError, Samples, collect
+from livetransfer.hold.sources.accepted_sources import Track
 from livetransfer.hold.sources.fetch import Fetcher
-from livetransfer.hold.sources.program import Track
 
 from .comfort_lines import MAX_LINE, is_text, line_samples
-from .director import Director
 from .mixer import Deck, Line
-from .output import Output
+from .next_clip import Director
 from .reminders import Reminders
 from .settings import Settings
+from .sink_output import Output
 
 __all__ = ["PlayHandle"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from .department_opening import Opening
 from .hours import Hours
 from .lease import LeaseTerms
 from .member import Member
-from .opening import Opening
 from .queue import Queue
-from .tier import Tier
+from .ranked_tier import Tier
 
 __all__ = ["Pool", "Roster", "Shifts"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from livetransfer._user_code import ask
 from livetransfer.errors import ConfigurationError
-from livetransfer.record.sinks.posting import KEEP_FOR, Posting
-from livetransfer.record.sinks.spool import written
+from livetransfer.record.sinks.signed_post import KEEP_FOR, Posting
+from livetransfer.record.sinks.unsent_spool import written
 
 from .message import Message
 

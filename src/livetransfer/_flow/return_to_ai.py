@@ -14,8 +14,8 @@ from livetransfer.phases import Phase
 from .call import LAST_SENTENCE_LIMIT, Call
 from .hang_up import WITHIN
 from .hold_line import TAIL_LIMIT
-from .offering import Offering
-from .reporting import timings
+from .make_outcome import timings
+from .offer_callback import Offering
 
 __all__ = ["GivingBack"]
 

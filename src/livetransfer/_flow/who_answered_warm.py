@@ -37,7 +37,7 @@ from livetransfer.errors import CallControlError
 from livetransfer.events import HookFailed, PhoneClassified
 
 from .attempt import LiveAttempt
-from .briefing_line import BriefingLine
+from .briefing_session import BriefingLine
 from .endings import AttemptOver
 from .leg import HumanLeg
 

@@ -15,12 +15,12 @@ from livetransfer.legs import ROOM_DELETED
 from livetransfer.outcome import CallEnd, EndedBy
 from livetransfer.status import TransferStatus
 
-from .account import Account
 from .caller_session import CallerSession
 from .end_call import EndCalls
+from .event_delivery import Telling
 from .hang_up import HangUps
-from .taking_back import TakingBack
-from .telling import Telling
+from .lease_and_admission import Account
+from .return_words import TakingBack
 
 __all__ = ["After", "Watch"]
 
