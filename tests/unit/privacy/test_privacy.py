@@ -47,6 +47,7 @@ def test_times_and_names_are_no_numbers() -> None:
         "(030) 123\u20114567",
         "555.4567",
         "zero three zero one two three four five six seven",
+        "zero three o, o o three, four five six seven",
         "oh three oh, one two three, forty five six seven",
         "null drei null eins zwei drei vier fünf sechs sieben",
         "zero three zero 1 2 3 4 5 6 7 and four five six seven",
