@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import BridgeMode, ControlEvent, Leg, LegRinging
 from livetransfer.destination import Destination
@@ -20,8 +17,7 @@ from livetransfer.routing.offer import Offer
 from livetransfer.status import TransferStatus
 
 from .call import Call
-from .endings import AttemptOver, Stopped
-from .interrupts import settled
+from .endings import AttemptOver
 from .lease_and_admission import Account
 from .leg import HumanLeg
 from .teardown import Teardown
@@ -97,13 +93,13 @@ class LiveAttempt:
         self.legs.append(human)
         return human
 
-    def _instead(self, human: HumanLeg, over: AttemptOver, destination: Destination) -> HumanLeg:
+    def instead(self, human: HumanLeg, over: AttemptOver, destination: Destination) -> HumanLeg:
         """Return a leg in the place of one that is over and has not rung: it is dialled anew."""
-        self._is_over(human, over)
+        self.is_over(human, over)
         fresh = self._made(destination, human.account.handed_on())
         fresh.briefed = human.briefed
         self.legs[self.legs.index(human)] = fresh
-        self._close_in_background(human)
+        self.close_in_background(human)
         return fresh
 
     def on_event(self, event: ControlEvent) -> None:
@@ -121,9 +117,10 @@ class LiveAttempt:
             return
         if human.stage is None or _STAGES.index(stage) > _STAGES.index(human.stage):
             human.stage = stage
-        self._follow()
+        self.follow()
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Let the phase be that of the phone which has come furthest."""
         stages = [human.stage for human in self.legs if human.stage and human.over is None]
         if not stages or self.call.phases.over:
             return
@@ -149,88 +146,10 @@ class LiveAttempt:
             late=late,
         )
 
-    # -- several phones --------------------------------------------------------------------
+    # -- how it goes on -------------------------------------------------------------------
 
-    async def race(self, phone: Callable[[HumanLeg], Awaitable[None]]) -> HumanLeg:
-        """Ring the phones of the offer; return the leg of the first whose `phone` returns.
-
-        The others stop ringing, or are told that a colleague has taken the call, in the
-        background. A phone that is over is closed while the others go on. While somebody who has
-        answered is talked to, no further phone begins to ring.
-
-        Args:
-            phone: Rings one and returns once he can be joined with the caller.
-
-        Raises:
-            AttemptOver: All are over; of several, the one that decides.
-            Stopped: The transfer is over.
-        """
-        waiting = deque(range(len(self.offer.destinations)))
-        live: dict[asyncio.Task[None], HumanLeg] = {}
-        loop = asyncio.get_running_loop()
-        next_at = loop.time()
-        try:
-            while waiting or live:
-                while waiting and (
-                    not live
-                    or (loop.time() >= next_at and not any(h.answered for h in live.values()))
-                ):
-                    human = self.new_leg(waiting.popleft())
-                    task = asyncio.ensure_future(_awaiting(phone(human)))
-                    live[task] = human
-                    next_at = loop.time() + self.offer.ring_next_after
-                more = waiting and loop.time() < next_at
-                pause = next_at - loop.time() if more else None
-                done, _ = await asyncio.wait(
-                    live, timeout=pause, return_when=asyncio.FIRST_COMPLETED
-                )
-                ended = {task: live.pop(task) for task in done}
-                for task in list(ended):
-                    over = _failure(task)
-                    if isinstance(over, AttemptOver) and over.instead is not None:
-                        fresh = self._instead(ended.pop(task), over, over.instead)
-                        live[asyncio.ensure_future(_awaiting(phone(fresh)))] = fresh
-                winner = self._look_at(ended, bool(live or waiting))
-                if winner is not None:
-                    self._answered_elsewhere(winner)
-                    return winner
-            raise self.deciding().over or AttemptOver(TransferStatus.FAILED)
-        finally:
-            for task in live:
-                task.cancel()
-                self.teardown.push("unfinished phone", partial(settled, task))
-
-    def _look_at(self, done: dict[asyncio.Task[None], HumanLeg], others: bool) -> HumanLeg | None:
-        """Return the leg that has won, if one has; the first that was rung, of several."""
-        winner: HumanLeg | None = None
-        ends = [(human, _failure(task)) for task, human in done.items()]
-        for human, error in sorted(ends, key=lambda end: self.legs.index(end[0])):
-            if error is None:
-                winner = winner or human
-                continue
-            if isinstance(error, AttemptOver):
-                self._is_over(human, error)
-            elif isinstance(error, Stopped) or not isinstance(error, Exception):
-                raise error
-            else:
-                self._is_over(human, AttemptOver.by_error(error))
-                if not others and winner is None and len(self.legs) == 1:
-                    raise error
-                logger.error("a phone of a transfer failed because of an error", **logged(error))
-            if others or winner is not None:
-                self._close_in_background(human)
-                self._follow()
-        return winner
-
-    def _answered_elsewhere(self, winner: HumanLeg) -> None:
-        for human in self.legs:
-            if human is not winner and human.over is None:
-                over = AttemptOver(TransferStatus.ANSWERED_ELSEWHERE)
-                self._is_over(human, over)
-                human.breaks(over)
-                self._close_in_background(human)
-
-    def _is_over(self, human: HumanLeg, over: AttemptOver) -> None:
+    def is_over(self, human: HumanLeg, over: AttemptOver) -> None:
+        """A phone is over, and how."""
         human.over = over
         self.call.emit(
             PhoneEnded(
@@ -243,12 +162,9 @@ class LiveAttempt:
             )
         )
 
-    def _close_in_background(self, human: HumanLeg) -> None:
+    def close_in_background(self, human: HumanLeg) -> None:
+        """Close what was opened for a phone, while the others go on."""
         keep(asyncio.create_task(human.close(), name="livetransfer-leg-end"))
-
-    def deciding(self) -> HumanLeg:
-        """Return the leg whose end decides what became of the attempt."""
-        return min(self.legs, key=_precedence)
 
     def furthest(self) -> HumanLeg | None:
         """Return the leg that has come furthest, of those that are not over, else of all."""
@@ -297,38 +213,7 @@ class TransferProtocol(Protocol):
         """
 
 
-_PRECEDENCE = (
-    TransferStatus.INDETERMINATE,
-    TransferStatus.DECLINED,
-    TransferStatus.HUMAN_LEFT,
-    TransferStatus.TIMED_OUT,
-    TransferStatus.VOICEMAIL,
-    TransferStatus.NO_ANSWER,
-    TransferStatus.BUSY,
-    TransferStatus.TRUNK_UNAVAILABLE,
-    TransferStatus.FAILED,
-    TransferStatus.INVALID_DESTINATION,
-)
-"""Of several phones, the first of these decides: what a person has done, then what was busy."""
-
-
 def _progress(human: HumanLeg) -> int:
     if human.joined:
         return len(_STAGES)
     return -1 if human.stage is None else _STAGES.index(human.stage)
-
-
-def _precedence(human: HumanLeg) -> int:
-    if human.over is None:
-        return -1  # the others were over before the attempt was
-    status = human.over.status
-    return _PRECEDENCE.index(status) if status in _PRECEDENCE else len(_PRECEDENCE)
-
-
-def _failure(task: asyncio.Task[None]) -> BaseException | None:
-    # Nobody here has cancelled it: code of the application has.
-    return RuntimeError("cancelled itself") if task.cancelled() else task.exception()
-
-
-async def _awaiting(step: Awaitable[T]) -> T:
-    return await step

@@ -18,6 +18,7 @@ from .attempt import LiveAttempt
 from .dial_refer_bridge import bridge, dial, refer
 from .endings import AttemptOver
 from .leg import HumanLeg
+from .ring_group import RingGroup
 from .screen_pop import ScreenPop
 from .who_answered_cold import check_answer
 
@@ -124,7 +125,7 @@ class ColdProtocol:
                 return None
         call.holding()
         await self._hold(attempt)
-        human = await attempt.race(partial(self._dial, attempt))
+        human = await RingGroup(attempt).race(partial(self._dial, attempt))
         return await bridge(attempt, human)
 
     async def _hold(self, attempt: LiveAttempt, *, music: bool = True) -> None:

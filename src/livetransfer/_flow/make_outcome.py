@@ -23,6 +23,7 @@ from .attempt import LiveAttempt
 from .call import Call
 from .endings import AttemptOver
 from .leg import HumanLeg
+from .ring_group import deciding
 
 __all__ = ["decided", "nobody", "outcome_by", "outcome_of", "record"]
 
@@ -69,7 +70,7 @@ def record(
     if over.status is TransferStatus.BRIDGED:
         decisive = next(phone for phone in phones if phone.status is over.status)
     else:
-        decisive = phones[live.legs.index(live.deciding())]
+        decisive = phones[live.legs.index(deciding(live.legs))]
     return Attempt(
         decisive.destination,
         over.status,

@@ -33,6 +33,7 @@ from .dial_refer_bridge import awaiting, bridge, dial
 from .endings import AttemptOver
 from .introduction import Introduction
 from .leg import HumanLeg
+from .ring_group import RingGroup
 from .screen_pop import ScreenPop
 from .who_answered_cold import check_answer
 from .who_answered_warm import AnswerOptions, AnswerWatch
@@ -136,7 +137,7 @@ class WarmProtocol:
             await attempt.guard(call.hold())
         elif not call.attempts:
             await attempt.guard(self._session.keep_talking(MEANWHILE))
-        human = await attempt.race(partial(self._phone, attempt))
+        human = await RingGroup(attempt).race(partial(self._phone, attempt))
         human.hush()
         if self._held is not None:
             await attempt.guard(awaiting(asyncio.shield(self._held)), human=human)

@@ -15,11 +15,11 @@ from livekit.protocol import sip as proto_sip
 from livetransfer._livekit.signalling.api_errors import (
     classify,
     classify_disconnect,
-    classify_transfer_response,
     dial_failed,
     is_not_found,
     refer_failed,
 )
+from livetransfer._livekit.signalling.refer_answers import classify_transfer_response
 from livetransfer.status import TransferStatus as S
 
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
-from livetransfer._livekit.signalling.api_errors import Fault, bridge_failed, classify
+from livetransfer._livekit.signalling.api_errors import bridge_failed, classify
+from livetransfer._livekit.signalling.fault import Fault
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, logger

@@ -12,9 +12,10 @@ from livetransfer._livekit import leg_attributes as marks
 from livetransfer._livekit.leg_room import Place
 from livetransfer._livekit.second_connection import RoomConversation
 from livetransfer._livekit.shared_room.room import SharedRoom
-from livetransfer._livekit.signalling.api_errors import Fault, bridge_failed
+from livetransfer._livekit.signalling.api_errors import bridge_failed
 from livetransfer._livekit.signalling.dial import Dial, hang_up
 from livetransfer._livekit.signalling.dial_request import complete, dial_request
+from livetransfer._livekit.signalling.fault import Fault
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire
 from livetransfer._livekit.tasks import Tasks, finish, logger, outlive

@@ -15,7 +15,8 @@ from livetransfer._livekit.tasks import Tasks, logger, outlive
 from livetransfer.control import CallLost, ControlEvent, LegAnswered, LegLeft
 from livetransfer.status import TransferStatus
 
-from .api_errors import Fault, classify, classify_disconnect, dial_failed
+from .api_errors import classify, classify_disconnect, dial_failed
+from .fault import Fault
 from .server_api import Wire
 
 __all__ = ["Dial", "hang_up", "pursue"]

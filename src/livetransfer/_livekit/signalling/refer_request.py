@@ -12,7 +12,9 @@ from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.tasks import Tasks, logger
 from livetransfer.control import CallLost, ControlEvent, LegLeft, Referred
 
-from .api_errors import Fault, classify, classify_transfer_response, refer_failed
+from .api_errors import classify, refer_failed
+from .fault import Fault
+from .refer_answers import classify_transfer_response
 from .server_api import Wire
 
 __all__ = ["refer"]
