@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
+from livetransfer._tasks import keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
@@ -18,6 +19,7 @@ from livetransfer.events import (
     PhoneDialled,
     PhoneJoined,
 )
+from livetransfer.guard.limits import Admission
 from livetransfer.phases import Phase
 from livetransfer.status import TransferStatus
 
@@ -55,15 +57,15 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
     """
     call, destination = attempt.call, human.destination
     attempt.has_come_to(human, Phase.DIALLING)
-    await _admit(attempt, human, destination)
+    await _admit(attempt, human, destination, human.account)
     settles = human.keep
     hangs_up = human.teardown.push("human leg", lambda: call.hang_ups.leg(human.leg))
 
-    def keep() -> None:
+    def keeps() -> None:
         settles()
         hangs_up()
 
-    human.keep = keep
+    human.keep = keeps
     ring_timeout = destination.ring_timeout or attempt.ring_timeout
     # Keys that are pressed after the answer take their time too.
     limit = ring_timeout * (2 if destination.dtmf else 1) + DIAL_SLACK
@@ -127,8 +129,9 @@ async def refer(
         ReferFailed: Refused, failed or unclear.
     """
     control = attempt.call.control
-    account = await _admit(attempt, None, attempt.destination)
+    account = Account(None)
     attempt.teardown.push("account", lambda: account.over(TransferStatus.REFERRED))
+    await _admit(attempt, None, attempt.destination, account)
     # Until it is known that it was not: whoever ends the run now leaves it under way.
     attempt.referred = True
     task = asyncio.ensure_future(
@@ -171,39 +174,50 @@ def _may_have_arrived(error: BaseException) -> bool:
     return reached or not isinstance(error, CallControlError) or error.indeterminate
 
 
-async def _admit(attempt: LiveAttempt, human: HumanLeg | None, destination: Destination) -> Account:
+async def _admit(
+    attempt: LiveAttempt, human: HumanLeg | None, destination: Destination, account: Account
+) -> None:
     """Ask the guard; the one place through which every dial and every REFER goes.
+
+    What it counts is on the account, which is on a teardown already; what it counts too late is
+    given back.
 
     Raises:
         AttemptOver: It refused, or could not be asked.
     """
     call = attempt.call
-    account = human.account if human is not None else Account(None)
     asked = call.destination_guard
     if asked is None:
-        return account
-    try:
-        admission = await attempt.guard(
-            ask(
-                "guard",
-                lambda: asked.admit(
-                    destination,
-                    caller=call.counted,
-                    trunk_id=destination.trunk_id or call.trunk_id,
-                ),
-                GUARD_LIMIT,
-                passes=(DestinationNotAllowedError,),
+        return
+
+    async def admitted() -> None:
+        admission = await ask(
+            "guard",
+            lambda: asked.admit(
+                destination,
+                caller=call.counted,
+                trunk_id=destination.trunk_id or call.trunk_id,
             ),
-            human=human,
+            GUARD_LIMIT,
+            passes=(DestinationNotAllowedError,),
+            unused=_give_back,
         )
+        account.admitted(admission)
+
+    try:
+        await attempt.guard(admitted(), human=human)
     except DestinationNotAllowedError as error:
         call.emit(DestinationRefused(call.at, destination, error.remedy))
         raise AttemptOver(TransferStatus.UNAVAILABLE, str(error)) from error
     except CodeFailed as failed:
         call.emit(HookFailed(call.at, failed.hook, failed.reason, "nobody is dialled"))
         raise AttemptOver(TransferStatus.UNAVAILABLE, str(failed)) from failed.__cause__
+
+
+def _give_back(admission: Admission) -> None:
+    account = Account(None)
     account.admitted(admission)
-    return account
+    keep(asyncio.create_task(account.over(TransferStatus.CANCELLED), name="livetransfer-unused"))
 
 
 async def awaiting(step: Awaitable[T]) -> T:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from livetransfer import (
     TransferStatus,
     WarmTransfer,
 )
-from livetransfer.guard import Count, Limits
+from livetransfer.guard import Admission, Count, Limits
 from livetransfer.outcome import Attempt
 from livetransfer.record import FunctionSink, Records, TransferRecord
 from livetransfer.routing import Offer
@@ -201,3 +202,48 @@ async def test_what_the_transfer_itself_adds_is_not_asked_of_the_guard() -> None
             assert (await r.outcome()).bridged
             dialled = next(verb for verb in call.controls[0].calls if verb.name == "dial")
             assert dialled.args["destination"].headers == {"X-Case": "4711"}
+
+
+class Noted(Admission):
+    """Notes that it is settled."""
+
+    def __init__(self, destination: Destination, settled: list[float]) -> None:
+        super().__init__(destination, "", None, {})
+        self._noted = settled
+
+    async def settle(self, seconds: float) -> None:
+        self._noted.append(seconds)
+
+
+class Late(DestinationGuard):
+    """Allows what it is asked for when it is too late."""
+
+    def __init__(self, hang_up: Callable[[], None], how: str) -> None:
+        super().__init__(names=[ANN])
+        self._hang_up, self._how = hang_up, how
+        self.settled: list[float] = []
+
+    async def admit(self, destination: Destination, **options: Any) -> Admission:
+        if self._how == "in the same instant":
+            await asyncio.sleep(3)
+            self._hang_up()
+        else:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(100)
+        return Noted(destination, self.settled)
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["a dial", "a REFER"])
+@pytest.mark.parametrize("how", ["in the same instant", "after a hang-up", "after its time"])
+async def test_what_the_guard_counts_too_late_is_given_back(how: str, cold: bool) -> None:
+    async with simulate(humans={ANN: Human.accepts()}) as call:
+        guard = Late(call.caller.hang_up, how)
+        transfer = (ColdTransfer if cold else WarmTransfer)(ANN, guard=guard)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            if how == "after a hang-up":
+                call.at(8, call.caller.hang_up)
+            await r.outcome()
+            await asyncio.sleep(2)
+            assert not call.human(ANN).rings
+            assert guard.settled == [0.0]
