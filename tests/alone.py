@@ -8,9 +8,13 @@ waits until no other real call is under way, and keeps others from beginning.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where the servers are not, either
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -19,6 +23,9 @@ def turn(folder: Path, *, alone: bool) -> Iterator[None]:
 
     Who wants to be alone bars the door while it waits for those inside, so it is never starved.
     """
+    if fcntl is None:
+        yield
+        return
     with (folder / "door.lock").open("w") as door, (folder / "inside.lock").open("w") as inside:
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(inside, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)

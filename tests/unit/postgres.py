@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -21,7 +20,7 @@ NO_USER = "NO USER postgres or nobody, and PostgreSQL does not run as root: only
 
 def why_not() -> str | None:
     """Return why there can be none on this machine, in one loud line."""
-    if not (_program("initdb") and _program("postgres")):
+    if os.name != "posix" or not (_program("initdb") and _program("postgres")):
         return NOT_HERE
     return NO_USER if os.geteuid() == 0 and _user() is None else None
 
@@ -36,6 +35,8 @@ def _user() -> str | None:
     """Return whose process the server is; None: that of whoever runs the tests."""
     if os.geteuid() != 0:
         return None
+    import pwd
+
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in ("postgres", "nobody") if name in known), None)
 

@@ -521,7 +521,7 @@ async def test_one_that_is_refused_holds_up_no_other(
         aside = sorted(path.name for path in (tmp_path / "refused").iterdir())
         assert aside == ["w0.json", "w1.json"]
         # Not again at once, but after an hour, when somebody may have mended it.
-        assert await sink.send()
+        assert not await sink.send(), "all was not sent"
         assert len(receiver.got) == 4
         monkeypatch.setattr("livetransfer.record.sinks.signed_post.AGAIN", 0.0)
         receiver.refuses = {"w1"}
@@ -531,6 +531,44 @@ async def test_one_that_is_refused_holds_up_no_other(
         assert await sink.send()
         assert list((tmp_path / "refused").iterdir()) == []
         assert len(receiver.got) == 7
+    assert caplog.text.count("set aside") == 2, "each is told once"
+
+
+async def test_what_was_refused_is_tried_again_without_another_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livetransfer.record.sinks.signed_post.FIRST_WAIT", 0.05)
+    monkeypatch.setattr("livetransfer.record.sinks.signed_post.LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("livetransfer.record.sinks.signed_post.AGAIN", 0.5)
+    async with Receiver().running() as receiver:
+        receiver.refuses = {"r1"}
+        sink = WebhookSink(receiver.url, SECRET, folder=tmp_path)
+        await sink.write(recorded(STORY), PRIVACY)
+        receiver.refuses = set()
+        for _ in range(200):
+            if len(receiver.got) == 2:
+                break
+            await asyncio.sleep(0.05)
+        assert len(receiver.got) == 2
+        await sink.aclose()
+
+
+async def test_one_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    async with Receiver().running() as receiver:
+        for name in ("a", "b"):
+            Spool(tmp_path).put(name, b"{}")
+        read = Path.read_bytes
+
+        def refuses(path: Path) -> bytes:
+            if path.name.startswith("a."):
+                raise PermissionError(13, "no")
+            return read(path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "read_bytes", refuses)
+            assert not await WebhookSink(receiver.url, SECRET, folder=tmp_path).send()
+        assert [h["webhook-id"] for h, _ in receiver.got] == ["b"]
+        assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 @pytest.mark.parametrize("folder", [".", "refused"])

@@ -176,7 +176,8 @@ class Posting:
             await self._tell_of_lost(spool)
             if Answer.LATER in results:
                 return False
-        return results <= {Answer.TAKEN}
+        aside = await self._blocking(self._refused.holds_any)
+        return not aside and results <= {Answer.TAKEN}
 
     async def _send_all(self, spool: Spool, taken: list[Path], most: int | None) -> set[Answer]:
         """Send what was taken, until the server cannot take it now, or has refused too many."""
@@ -188,10 +189,14 @@ class Posting:
                 # Where the server is down, one try tells.
                 if Answer.LATER not in results and (most is None or refusals < most):
                     body = await self._blocking(path.read_bytes)
-                    result = await self._send_one(path.name.split(".")[0], body)
+                    again = spool is self._refused
+                    result = await self._send_one(path.name.split(".")[0], body, again=again)
                     results.add(result)
             except FileNotFoundError:
                 continue
+            except OSError:
+                logger.exception("what is for a webhook cannot be read; the others are sent")
+                results.add(Answer.REFUSED)
             finally:
                 if result is Answer.TAKEN:
                     await self._blocking(spool.remove, path)
@@ -232,7 +237,7 @@ class Posting:
     async def _blocking(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
-    async def _send_one(self, message_id: str, body: bytes) -> Answer:
+    async def _send_one(self, message_id: str, body: bytes, *, again: bool = False) -> Answer:
         import aiohttp
 
         timestamp = int(time.time())
@@ -246,7 +251,7 @@ class Posting:
         limit = aiohttp.ClientTimeout(total=SEND_LIMIT)
         try:
             async with aiohttp.ClientSession(timeout=limit) as session:
-                return await self._post(session, headers, body)
+                return await self._post(session, headers, body, again=again)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             logger.warning(
                 "a webhook does not answer; what it was sent waits on disk",
@@ -255,7 +260,12 @@ class Posting:
             return Answer.LATER
 
     async def _post(
-        self, session: aiohttp.ClientSession, headers: Mapping[str, str], body: bytes
+        self,
+        session: aiohttp.ClientSession,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        again: bool,
     ) -> Answer:
         async with session.post(
             self._url, data=body, headers=headers, allow_redirects=False
@@ -268,7 +278,8 @@ class Posting:
                 if seconds.isdecimal():
                     now = asyncio.get_running_loop().time()
                     self._not_before = now + min(float(seconds[:9]), AGAIN)
-            logger.warning(
+            logger.log(
+                logging.DEBUG if again and not later else logging.WARNING,
                 "a webhook cannot take what it was sent now; it waits on disk"
                 if later
                 else "a webhook refuses what it was sent; it is set aside for an hour",

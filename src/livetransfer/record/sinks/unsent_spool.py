@@ -85,6 +85,10 @@ class Spool:
                 found.append(taken)
         return found
 
+    def holds_any(self) -> bool:
+        """Return whether something is still to be sent."""
+        return self.folder.is_dir() and any(path.is_file() for path in self.folder.iterdir())
+
     def _waiting(self, keep_for: float, rested: float) -> Iterator[tuple[float, Path]]:
         now = time.time()
         for path in self.folder.iterdir():
