@@ -73,7 +73,7 @@ class Earshot:
         for publication in self._publications():
             dropped = self._dropped.get(publication.sid)
             if dropped is not None:
-                returning = _Returning(publication, dropped)
+                returning = _Returning(self._room, publication, dropped)
                 self._returning[publication.sid] = returning
                 returning.start(self._over)
         self.away = frozenset()
@@ -122,8 +122,10 @@ class _Returning:
         asked: Whether it has been asked for by now.
     """
 
-    def __init__(self, publication: rtc.RemoteTrackPublication, dropped: float) -> None:
-        self.publication, self.dropped = publication, dropped
+    def __init__(
+        self, room: rtc.Room, publication: rtc.RemoteTrackPublication, dropped: float
+    ) -> None:
+        self._room, self.publication, self.dropped = room, publication, dropped
         self.asked = False
         self._task: asyncio.Task[None] | None = None
 
@@ -148,10 +150,13 @@ class _Returning:
     async def _pursue(self, wait: float) -> None:
         if not self.asked:
             await asyncio.sleep(wait)
+            if not self._room.isconnected():
+                return
             self._ask()
         for pause in AGAIN:
             await asyncio.sleep(pause)
-            if self.publication.subscribed:
+            # Whatever a new connection of ours finds in the room, it is subscribed to.
+            if self.publication.subscribed or not self._room.isconnected():
                 return
             self._ask()
         logger.warning("the agent does not receive a party whose call with another is over")

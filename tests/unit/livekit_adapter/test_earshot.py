@@ -247,3 +247,17 @@ async def test_it_never_comes(
     await asyncio.sleep(60.0)
     assert len(voice.asked) == 7
     assert "does not receive a party" in caplog.text
+
+
+@pytest.mark.parametrize("after", [0.01, 1.2], ids=["before it is asked for", "after"])
+async def test_a_room_that_was_left_is_asked_for_nothing(
+    scene: Scene, voice: SlowPublication, after: float
+) -> None:
+    await scene.control.bridge(HUMAN)
+    voice.comes_about(scene.room)
+    scene.room.leave("human")
+    await asyncio.sleep(after)
+    asked = len(voice.asked)
+    scene.room.connected = False
+    await asyncio.sleep(60.0)
+    assert len(voice.asked) == asked
