@@ -89,9 +89,13 @@ async def test_a_failed_transfer_is_not_told_as_done(tools: Switchboard, model: 
 async def test_a_department_that_is_closed_rings_nobody(tools: Switchboard) -> None:
     call = await tools.call([Answer()], transfers=plan("has tools, asks for billing"))
     await call.ask()
-    await call.caller.hears(cast.BACK, PATIENCE)  # a refusal is the model's to mend, in its words
-    asked = call.reported("llm")[-1].fields["output"]
-    assert asked.startswith("billing is closed now; nobody was called. It opens Monday 09:00.")
+    await call.caller.hears(cast.SORRY, PATIENCE)
+    sorry = time.monotonic()
+    await call.caller.stops_hearing(cast.SORRY, PATIENCE)
+    await asyncio.sleep(3.0)
+    # The model is not asked to tell it, which would tell it as done.
+    assert judge.heard(call.caller, [cast.BACK], 0.0) == 0
+    assert call.requests_after(sorry) == []
     assert not call.reported("phase")
     assert not call.phones[0].call_ids
     await call.served_again()
