@@ -6,6 +6,7 @@ import asyncio
 import gc
 import tracemalloc
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -83,15 +84,14 @@ async def test_memory_is_flat(count: int) -> None:
     await together(count)
     gc.collect()
     tracemalloc.start()
+    stays = []
     try:
-        await together(count)
-        gc.collect()
-        first = tracemalloc.get_traced_memory()[0]
-        await together(count)
-        gc.collect()
-        second = tracemalloc.get_traced_memory()[0]
+        for _ in range(3):
+            await together(count)
+            gc.collect()
+            stays.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert second - first < count * EACH + CACHES, (
-        f"{(second - first) / count:.0f} bytes stay of each"
-    )
+    # What leaks does so each time; a cache (of the lines of a traceback, say) is filled once.
+    grown = [after - before for before, after in pairwise(stays)]
+    assert min(grown) < count * EACH + CACHES, f"{min(grown) / count:.0f} bytes stay of each"
