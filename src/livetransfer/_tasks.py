@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
-__all__ = ["finish", "keep", "kept"]
+__all__ = ["awaiting", "finish", "keep", "kept"]
 
 logger = logging.getLogger("livetransfer")
+T = TypeVar("T")
 
 _kept: set[asyncio.Future[Any]] = set()
 
@@ -21,6 +23,11 @@ def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
     _kept.add(task)
     task.add_done_callback(_forget)
     return task
+
+
+async def awaiting(step: Awaitable[T]) -> T:
+    """Return what `step` returns: for what wants a coroutine, and is given another awaitable."""
+    return await step
 
 
 def kept() -> set[asyncio.Future[Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
-from livetransfer._tasks import keep
+from livetransfer._tasks import awaiting, keep
 from livetransfer._user_code import CodeFailed, ask
 from livetransfer.control import BridgeMode, Referred
 from livetransfer.destination import Destination
@@ -29,7 +29,7 @@ from .interrupts import settled
 from .lease_and_admission import Account
 from .leg import HumanLeg
 
-__all__ = ["awaiting", "bridge", "dial", "refer"]
+__all__ = ["bridge", "dial", "refer"]
 
 T = TypeVar("T")
 
@@ -218,8 +218,3 @@ def _give_back(admission: Admission) -> None:
     account = Account(None)
     account.admitted(admission)
     keep(asyncio.create_task(account.over(TransferStatus.CANCELLED), name="livetransfer-unused"))
-
-
-async def awaiting(step: Awaitable[T]) -> T:
-    """Return what `step` returns: `guard` wants a coroutine."""
-    return await step

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from livetransfer._logged import logged
-from livetransfer._tasks import keep
+from livetransfer._tasks import awaiting, keep
 from livetransfer._user_code import CodeFailed
 from livetransfer.circumstances import QueueState
 from livetransfer.errors import DestinationNotAllowedError, TransferError, UnknownDestinationError
@@ -141,7 +141,7 @@ class NextOffer:
                     call.interrupts.check()
                     call.holding()
                     await call.guard(call.hold())
-            found = await call.guard(_result(asking))
+            found = await call.guard(awaiting(asking))
             return found
         except UnknownDestinationError as error:
             if first:
@@ -162,10 +162,6 @@ class NextOffer:
 def _unheard(asking: asyncio.Future[Offer | Wait | None]) -> None:
     if not asking.cancelled() and asking.exception() is None:
         give_back(asking.result())
-
-
-async def _result(task: asyncio.Future[Offer | Wait | None]) -> Offer | Wait | None:
-    return await task
 
 
 async def _changed(wait: Wait, left: asyncio.Future[None]) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from livetransfer._logged import logged
+from livetransfer._tasks import awaiting
 from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt
@@ -58,7 +59,7 @@ class RingGroup:
                     or (loop.time() >= next_at and not any(h.answered for h in live.values()))
                 ):
                     human = self._attempt.new_leg(waiting.popleft())
-                    task = asyncio.ensure_future(_awaiting(phone(human)))
+                    task = asyncio.ensure_future(awaiting(phone(human)))
                     live[task] = human
                     next_at = loop.time() + self._attempt.offer.ring_next_after
                 more = waiting and loop.time() < next_at
@@ -71,7 +72,7 @@ class RingGroup:
                     over = _failure(task)
                     if isinstance(over, AttemptOver) and over.instead is not None:
                         fresh = self._attempt.instead(ended.pop(task), over, over.instead)
-                        live[asyncio.ensure_future(_awaiting(phone(fresh)))] = fresh
+                        live[asyncio.ensure_future(awaiting(phone(fresh)))] = fresh
                 winner = self._look_at(ended, bool(live or waiting))
                 if winner is not None:
                     self._answered_elsewhere(winner)
@@ -143,7 +144,3 @@ def _precedence(human: HumanLeg) -> int:
 def _failure(task: asyncio.Task[None]) -> BaseException | None:
     # Nobody here has cancelled it: code of the application has.
     return RuntimeError("cancelled itself") if task.cancelled() else task.exception()
-
-
-async def _awaiting(step: Awaitable[T]) -> T:
-    return await step

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from livetransfer._logged import logged
-from livetransfer._tasks import keep
+from livetransfer._tasks import awaiting, keep
 from livetransfer.control import BridgeMode, ControlEvent
 from livetransfer.errors import UnknownDestinationError
 from livetransfer.events import TransferEnded
@@ -144,7 +144,7 @@ class Run:
             call.phases.move(Phase.ANNOUNCING)
             call.hold_line.prepare()
             self._attempts.prepare()
-            await call.guard(_awaiting(self._announce()))
+            await call.guard(awaiting(self._announce()))
             mode, attempt = await self._attempts.run()
             return self._handed_over(mode, attempt)
         except Stopped as stopped:
@@ -245,7 +245,3 @@ class Run:
         if human is not None and human.broken.done():
             return EndedBy.HUMAN
         return None
-
-
-async def _awaiting(step: Awaitable[None]) -> None:
-    await step

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from livetransfer._logged import logged
-from livetransfer._tasks import finish, keep
+from livetransfer._tasks import awaiting, finish, keep
 
 __all__ = ["Teardown"]
 
@@ -87,7 +87,7 @@ class Teardown:
 
 
 async def _bounded(step: Awaitable[Any], seconds: float, name: str) -> None:
-    task = asyncio.ensure_future(_awaiting(step))
+    task = asyncio.ensure_future(awaiting(step))
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if done:
         task.result()
@@ -95,7 +95,3 @@ async def _bounded(step: Awaitable[Any], seconds: float, name: str) -> None:
     task.cancel()
     keep(task)
     raise TimeoutError(f"{name} not done after {seconds:g} s")
-
-
-async def _awaiting(step: Awaitable[Any]) -> Any:
-    return await step

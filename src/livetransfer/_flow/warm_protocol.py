@@ -12,7 +12,7 @@ from typing import Literal
 
 from livekit.agents.llm import ChatContext
 
-from livetransfer._tasks import keep
+from livetransfer._tasks import awaiting, keep
 from livetransfer._user_code import CodeFailed, ask, ask_now
 from livetransfer.answering import AnswerDetector
 from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
@@ -29,7 +29,7 @@ from .attempt import LiveAttempt
 from .briefing_session import BriefingLine
 from .call import Call
 from .caller_session import CallerSession
-from .dial_refer_bridge import awaiting, bridge, dial
+from .dial_refer_bridge import bridge, dial
 from .endings import AttemptOver
 from .introduction import Introduction
 from .leg import HumanLeg
