@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TypeVar
 
 from livetransfer._tasks import awaiting, keep
 from livetransfer._user_code import CodeFailed, ask
@@ -31,7 +30,6 @@ from .leg import HumanLeg
 
 __all__ = ["bridge", "dial", "refer"]
 
-T = TypeVar("T")
 
 DIAL_SLACK = 10.0
 """Seconds, beyond the ringing, in which a dial has to have said what became of it."""

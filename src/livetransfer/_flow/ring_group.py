@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from livetransfer._logged import logged
 from livetransfer._tasks import awaiting
@@ -21,7 +20,6 @@ from .leg import HumanLeg
 __all__ = ["RingGroup", "deciding"]
 
 logger = logging.getLogger("livetransfer")
-T = TypeVar("T")
 
 
 class RingGroup:

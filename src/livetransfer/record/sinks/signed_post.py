@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -169,9 +170,8 @@ class Posting:
         keep_for = self._keep_for if retention is None else min(self._keep_for, retention)
         seconds = keep_for.total_seconds()
         results = set()
-        for spool, most in ((self._spool, None), (self._refused, REFUSALS)):
-            rested = 0.0 if spool is self._spool else AGAIN
-            taken = await self._blocking(lambda s=spool, r=rested: s.take(seconds, rested=r))
+        for spool, rested, most in ((self._spool, 0.0, None), (self._refused, AGAIN, REFUSALS)):
+            taken = await self._blocking(partial(spool.take, seconds, rested=rested))
             results |= await self._send_all(spool, taken, most)
             await self._tell_of_lost(spool)
             if Answer.LATER in results:
