@@ -106,7 +106,7 @@ class LiveAttempt:
         """Look at an event of one of the legs."""
         for human in self.legs:
             if getattr(event, "identity", None) == human.leg.identity:
-                if isinstance(event, LegRinging):
+                if isinstance(event, LegRinging) and human.over is None:
                     self.call.emit(PhoneRang(self.call.at, human.leg.identity))
                     self.has_come_to(human, Phase.RINGING)
                 human.on_event(event)

@@ -80,6 +80,8 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
             late=late,
         )
         human.reached = True
+        if human.over is not None:
+            raise human.over  # a colleague has just accepted
         call.emit(PhoneAnswered(call.at, human.leg.identity, call.control.call_id(human.leg)))
     except CallControlError as error:
         over = AttemptOver.by(error)
@@ -106,6 +108,8 @@ async def bridge(attempt: LiveAttempt, human: HumanLeg) -> BridgeMode:
         )
     except CallControlError as error:
         raise AttemptOver.by(error) from error
+    finally:
+        human.met.set()
     human.joined = True
     call.emit(PhoneJoined(call.at, human.leg.identity, mode))
     call.hold_ended()

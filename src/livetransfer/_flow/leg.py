@@ -45,6 +45,7 @@ class HumanLeg:
         destination: Whom it is for.
         broken: Done, with an AttemptOver, when the leg can be used no more.
         left: Set when the human has hung up, or was.
+        met: Set once it has been tried to join it with the caller, or will not be.
         teardown: Closes what was opened for it.
         account: The lease on the member, and what the guard has counted.
         stage: How far it has come: DIALLING, RINGING, BRIEFING or BRIDGING; None before.
@@ -64,6 +65,7 @@ class HumanLeg:
     destination: Destination
     broken: asyncio.Future[None]
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    met: asyncio.Event = field(default_factory=asyncio.Event)
     account: Account = field(default_factory=lambda: Account(None))
     teardown: Teardown = field(default_factory=Teardown)
     stage: Phase | None = None
@@ -118,6 +120,7 @@ class HumanLeg:
         Args:
             status: Why, where it is not what the leg itself ended with.
         """
+        self.met.set()
         if self._closing is None:
             closing = asyncio.create_task(self._close(status), name="livetransfer-leg-end")
             self._closing = keep(closing)

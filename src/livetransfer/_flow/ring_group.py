@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from livetransfer._logged import logged
-from livetransfer._tasks import awaiting
+from livetransfer._tasks import awaiting, keep
 from livetransfer.status import TransferStatus
 
 from .attempt import LiveAttempt
@@ -20,6 +21,10 @@ from .leg import HumanLeg
 __all__ = ["RingGroup", "deciding"]
 
 logger = logging.getLogger("livetransfer")
+
+OTHERS_WAIT = 0.15
+"""Seconds for which the others ring on while the winner is joined with the caller (measured: it
+takes 0.1 s, and 0.15 s longer where four phones are hung up in the same instant)."""
 
 
 class RingGroup:
@@ -73,7 +78,8 @@ class RingGroup:
                         live[asyncio.ensure_future(awaiting(phone(fresh)))] = fresh
                 winner = self._look_at(ended, bool(live or waiting))
                 if winner is not None:
-                    self._answered_elsewhere(winner)
+                    ringing, live = live, {}
+                    self._answered_elsewhere(winner, ringing)
                     return winner
             raise deciding(self._attempt.legs).over or AttemptOver(TransferStatus.FAILED)
         finally:
@@ -103,13 +109,40 @@ class RingGroup:
                 self._attempt.follow()
         return winner
 
-    def _answered_elsewhere(self, winner: HumanLeg) -> None:
-        for human in self._attempt.legs:
-            if human is not winner and human.over is None:
-                over = AttemptOver(TransferStatus.ANSWERED_ELSEWHERE)
-                self._attempt.is_over(human, over)
-                human.breaks(over)
-                self._attempt.close_in_background(human)
+    def _answered_elsewhere(
+        self, winner: HumanLeg, ringing: dict[asyncio.Task[None], HumanLeg]
+    ) -> None:
+        lost = [one for one in self._attempt.legs if one is not winner and one.over is None]
+        for human in lost:
+            self._attempt.is_over(human, AttemptOver(TransferStatus.ANSWERED_ELSEWHERE))
+        if not lost:
+            return
+        letting_go = keep(
+            asyncio.create_task(self._let_go(winner, lost, ringing), name="livetransfer-others")
+        )
+
+        def at_once() -> Awaitable[None]:
+            winner.met.set()
+            return settled(letting_go)
+
+        self._attempt.teardown.push("other phones", at_once)
+
+    async def _let_go(
+        self,
+        winner: HumanLeg,
+        lost: Sequence[HumanLeg],
+        ringing: dict[asyncio.Task[None], HumanLeg],
+    ) -> None:
+        """Close the others, once caller and winner hear each other: to hang up four costs time."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(winner.met.wait(), OTHERS_WAIT)
+        for human in lost:
+            if human.over is not None:
+                human.breaks(human.over)
+            self._attempt.close_in_background(human)
+        for task in ringing:
+            task.cancel()
+        await asyncio.gather(*ringing, return_exceptions=True)
 
 
 def deciding(legs: Sequence[HumanLeg]) -> HumanLeg:
