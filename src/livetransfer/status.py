@@ -1,10 +1,10 @@
-"""The status of a transfer, and the one table that turns SIP codes into it."""
+"""TransferStatus: what became of a transfer, or of one attempt of it."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["RETRYABLE", "TransferStatus", "status_for_sip"]
+__all__ = ["RETRYABLE", "TransferStatus"]
 
 
 class TransferStatus(str, Enum):
@@ -37,33 +37,7 @@ class TransferStatus(str, Enum):
         return self.value
 
 
-_BY_CODE = {
-    401: TransferStatus.TRUNK_UNAVAILABLE,
-    403: TransferStatus.TRUNK_UNAVAILABLE,
-    404: TransferStatus.INVALID_DESTINATION,
-    407: TransferStatus.TRUNK_UNAVAILABLE,
-    408: TransferStatus.NO_ANSWER,
-    410: TransferStatus.INVALID_DESTINATION,
-    480: TransferStatus.NO_ANSWER,
-    482: TransferStatus.TRUNK_UNAVAILABLE,  # a repeated INVITE met its own CANCEL
-    484: TransferStatus.INVALID_DESTINATION,
-    486: TransferStatus.BUSY,
-    487: TransferStatus.NO_ANSWER,
-    600: TransferStatus.BUSY,
-    603: TransferStatus.DECLINED,
-    604: TransferStatus.INVALID_DESTINATION,
-}
-
 RETRYABLE = frozenset(
     {TransferStatus.BUSY, TransferStatus.NO_ANSWER, TransferStatus.TRUNK_UNAVAILABLE}
 )
 """The statuses after which dialling the same destination again may help."""
-
-
-def status_for_sip(code: int) -> TransferStatus:
-    """Return what a final SIP response code (RFC 3261, section 21) means for a transfer."""
-    if code in _BY_CODE:
-        return _BY_CODE[code]
-    if 500 <= code <= 599:
-        return TransferStatus.TRUNK_UNAVAILABLE
-    return TransferStatus.FAILED

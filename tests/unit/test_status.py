@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from livetransfer import TransferStatus
-from livetransfer.status import RETRYABLE, status_for_sip
+from livetransfer.sip_status_codes import status_for_sip
+from livetransfer.status import RETRYABLE
 
 ROWS = {
     TransferStatus.BUSY: [486, 600],

@@ -13,8 +13,8 @@ from livetransfer._checks import check_choice
 from livetransfer._logged import wordless
 from livetransfer.errors import ConfigurationError
 
+from .cards_births_passwords import Secret, hidden, secrets, secrets_of_lines
 from .numbers import numbers
-from .secrets import Secret, hidden, secrets, secrets_of_lines
 
 __all__ = ["Numbers", "Privacy", "Words"]
 

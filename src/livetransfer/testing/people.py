@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from livetransfer.control import KeyPressed, Leg, LegAnswered, LegLeft, LegReturned, LegRinging
 from livetransfer.errors import DialFailed
-from livetransfer.status import TransferStatus, status_for_sip
+from livetransfer.sip_status_codes import status_for_sip
+from livetransfer.status import TransferStatus
 
 from .exchange import Exchange
 from .parties import (

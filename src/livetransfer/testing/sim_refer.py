@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from livetransfer.control import Leg, Referred
 from livetransfer.errors import ReferFailed
-from livetransfer.status import TransferStatus, status_for_sip
+from livetransfer.sip_status_codes import status_for_sip
+from livetransfer.status import TransferStatus
 
 if TYPE_CHECKING:
     from .switchboard import Switchboard

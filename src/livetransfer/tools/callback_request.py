@@ -19,17 +19,21 @@ from livetransfer.instead.tools import tools_for
 from livetransfer.privacy import Privacy
 from livetransfer.privacy.conversation import filtered
 
-__all__ = ["CallbackRequests"]
+__all__ = ["CANNOT", "CallbackRequests", "NoCallbackHere"]
 
 logger = logging.getLogger("livetransfer")
 
 LOOK_LIMIT = 5.0
 """Seconds that it may take to see who is calling."""
 
-CANNOT = (
-    "A callback cannot be agreed on in this call; nothing was promised. Apologise, and offer "
-    "another way to help."
-)
+CANNOT = "A callback cannot be agreed on in this call; nothing was promised."
+
+
+class NoCallbackHere(ToolError):
+    """No callback can be agreed on in this call."""
+
+    def __init__(self) -> None:
+        super().__init__(CANNOT)
 
 
 class CallbackRequests:
@@ -61,7 +65,8 @@ class CallbackRequests:
         In a call that was promised a callback already, that is what it is told.
 
         Raises:
-            ToolError: It cannot be agreed on, or the caller has to say a number.
+            NoCallbackHere: It cannot be agreed on.
+            ToolError: The caller has to say a number.
         """
         session = context.session
         if (already := promised(session)) is not None:
@@ -70,10 +75,10 @@ class CallbackRequests:
             facts: Facts = await ask("caller", lambda: self._facts(context, department), LOOK_LIMIT)
         except CodeFailed as failed:
             logger.warning("a callback cannot be agreed on", **logged(failed))
-            raise ToolError(CANNOT) from failed
+            raise NoCallbackHere from failed
         step = Step(session, self.offer, facts)
         if not await step.open(tools_for(self.offer)):
-            raise ToolError(CANNOT)
+            raise NoCallbackHere
         return confirm_number(step, "", confirmed=False, turn=context.speech_handle)
 
     async def _facts(self, context: RunContext[Any], department: str) -> Facts:

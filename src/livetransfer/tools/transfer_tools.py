@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -35,6 +35,7 @@ from livetransfer.routing.department_opening import Kind, Opening
 from livetransfer.routing.router import Router
 from livetransfer.status import TransferStatus
 
+from .callback_request import CANNOT, NoCallbackHere
 from .options import Making, ToolOptions
 from .progress import Progress
 from .truth_after_failure import Apology, SaysSo, say, sentence, silence, silent_result
@@ -43,6 +44,7 @@ from .wording import (
     CALLBACK,
     HEARD,
     HOW,
+    NO_CALLBACK,
     NOT_HEARD,
     REASON,
     STATUS,
@@ -50,6 +52,7 @@ from .wording import (
     WHO_CALLS,
     apology,
     listed,
+    nobody_to_transfer_to,
     spoken_reason,
     transfer_description,
 )
@@ -65,9 +68,10 @@ class TransferTools(Toolset):
     """The tools with which a model transfers callers: ``Agent(tools=[TransferTools(router)])``.
 
     ``transfer_call(department, reason)`` lists the departments that are open at that turn, and
-    ``transfer_status`` tells how the transfer stands and which are open. Where none is, there is
-    no ``transfer_call``. With `callbacks` there is ``request_callback(department)``, also for those
-    that are closed. A model names departments, never numbers.
+    ``transfer_status`` tells how the transfer stands and which are open. Where none is,
+    ``transfer_call`` names none and calls nobody. With `callbacks` there is
+    ``request_callback(department)``, also for those that are closed. A model names departments,
+    never numbers.
 
     Parallel and repeated calls make one transfer. When it has failed, or was refused because the
     department is closed or there is none of that name, the caller hears `apology`, and the model
@@ -158,19 +162,22 @@ class TransferTools(Toolset):
             )
         ]
         names = [name for name, opening in now.items() if opening.open or self._fixed]
-        if not names:
-            return made
-        parameters: dict[str, object] = {
-            "department": {"type": "string", "enum": names, "description": "Who is to take it."},
-            "reason": {"type": "string", "description": REASON},
-        }
+        parameters: dict[str, object] = {}
+        if names:
+            who = {"type": "string", "enum": names, "description": "Who is to take it."}
+            parameters = {
+                "department": who,
+                "reason": {"type": "string", "description": REASON},
+            }
         if any(self._kind_of(name, now[name]) == "either" for name in names):
             parameters["how"] = {"type": "string", "enum": ["warm", "cold"], "description": HOW}
         transfer = function_tool(
             self._transfer,
             raw_schema={
                 "name": "transfer_call",
-                "description": transfer_description(now, self._when),
+                "description": (
+                    transfer_description(now, self._when) if names else nobody_to_transfer_to(now)
+                ),
                 "parameters": _object(parameters),
             },
         )
@@ -276,6 +283,9 @@ class TransferTools(Toolset):
         usable = ", ".join(name for name, opening in now.items() if opening.open)
         instead = f"Open now: {usable}." if usable else "No department is open now."
         wanted = _named(department, now)
+        if wanted is None and not usable:
+            text = f"{instead} Nobody was called."
+            raise self._refused(context, TransferStatus.UNAVAILABLE, text)
         if wanted is None:
             text = f"There is no such department; nobody was called. {instead}"
             raise self._refused(context, TransferStatus.INVALID_DESTINATION, text)
@@ -288,10 +298,16 @@ class TransferTools(Toolset):
 
     def _refused(self, context: RunContext[Any], status: TransferStatus, text: str) -> ToolError:
         """Tell the caller, once in a turn, that nobody was called; return what a model is told."""
+        offers: Offered | None = "callback" if self._callbacks is not None else None
+        refused = TransferOutcome(status, reason=text, offers=offers)
+        return self._tell(context, text, lambda: sentence(self._apology, refused))
+
+    def _tell(
+        self, context: RunContext[Any], text: str, write: Callable[[], str | None]
+    ) -> ToolError:
         if context.speech_handle in self._refusals:
             return ToolError(f"{text} {HEARD}")
-        offers: Offered | None = "callback" if self._callbacks is not None else None
-        words = sentence(self._apology, TransferOutcome(status, reason=text, offers=offers))
+        words = write()
         if not words or (speech := say(context, words)) is None:
             return ToolError(f"{text} {TELL}")
         self._refusals.add(context.speech_handle)
@@ -331,7 +347,17 @@ class TransferTools(Toolset):
         name = _named(raw_arguments.get("department"), now)
         if name is None:
             raise ToolError(f"There is no such department; use one of {', '.join(now)}.")
-        return await self._callbacks.begin(context, name)
+        try:
+            return await self._callbacks.begin(context, name)
+        except NoCallbackHere as refused:
+            raise self._tell(context, refused.message, self._no_callback) from refused
+
+    def _no_callback(self) -> str | None:
+        """Return what a caller hears where no callback can be agreed on."""
+        if self._apology is apology:
+            return NO_CALLBACK
+        refused = TransferOutcome(TransferStatus.UNAVAILABLE, reason=CANNOT)
+        return sentence(self._apology, refused)
 
     # -- transfer_status -------------------------------------------------------------------
 

@@ -15,12 +15,14 @@ __all__ = [
     "HEARD",
     "HOW",
     "NOT_HEARD",
+    "NO_CALLBACK",
     "REASON",
     "STATUS",
     "TELL",
     "WHO_CALLS",
     "apology",
     "listed",
+    "nobody_to_transfer_to",
     "shortened",
     "spoken_reason",
     "stage",
@@ -38,6 +40,10 @@ Before you call it you may say, in one short sentence, that you will try to reac
 say that the caller is connected, or that somebody will answer: nobody has been reached until the
 caller hears them, and then you are no longer in the call. If it does not work, the caller is told
 so before you speak again; do not say that it did."""
+
+_NOBODY = """\
+Nobody can be transferred to now: every department is closed. Do not call it; called all the same,
+it calls nobody, and the caller is told so. Say when they open, and offer what else you can do."""
 
 STATUS = """\
 Tell how the transfer of this call stands, and which departments are open now. Call it when the
@@ -84,6 +90,11 @@ def transfer_description(openings: Mapping[str, Opening], more: str | None) -> s
     return "\n\n".join(parts)
 
 
+def nobody_to_transfer_to(openings: Mapping[str, Opening]) -> str:
+    """Return the description of ``transfer_call`` where no department is open."""
+    return f"{_NOBODY}\n\nDepartments:\n{listed(openings)}"
+
+
 def listed(openings: Mapping[str, Opening]) -> str:
     """Return a line for each department: what it is for, and whether it is closed."""
     return "\n".join(f"- {name}: {_stands(opening)}" for name, opening in openings.items())
@@ -122,6 +133,9 @@ _APOLOGIES = {
     TransferStatus.CANCELLED: "I am with you again.",
 }
 _APOLOGY = "I am sorry, I could not reach anybody."
+
+NO_CALLBACK = "I am sorry, I cannot arrange a callback now. What else can I do for you?"
+"""What the caller hears where no callback can be agreed on."""
 
 _QUESTIONS = {
     None: "What else can I do for you?",

@@ -10,6 +10,8 @@ import pytest
 from livetransfer import (
     AttemptEnded,
     ColdTransfer,
+    PhoneEnded,
+    PhoneJoined,
     Retry,
     ReturnToAgent,
     TransferEvent,
@@ -223,6 +225,31 @@ async def test_an_outcome_names_the_one_who_was_being_briefed_when_the_caller_le
     assert outcome.destination.address == ANN
     named = {a.destination.address: a.human_identity for a in outcome.attempts if a.destination}
     assert outcome.human_identity == named[ANN]
+
+
+@pytest.mark.parametrize("joining", [0.05, 2.0])
+@pytest.mark.parametrize("kind", [WarmTransfer, ColdTransfer])
+async def test_the_others_ring_until_the_two_have_met_and_hardly_longer(
+    kind: Any, joining: float
+) -> None:
+    at: dict[type[TransferEvent], float] = {}
+    humans = {ANN: Human.accepts(after=3), BOB: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        call.faults.delay("bridge", joining)
+
+        def on_event(event: TransferEvent) -> None:
+            at[type(event)] = call.now
+
+        own = {"method": "dial", "answer_detector": None} if kind is ColdTransfer else {}
+        async with rig(call, kind([ANN, BOB], ring="all", on_event=on_event, **own).run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(1)
+            ended = call.human(BOB).rings[0].ended_at
+    lost, met = at[PhoneEnded], at[PhoneJoined]
+    assert met - lost == pytest.approx(joining, abs=0.05)
+    assert ended is not None
+    assert min(joining, 0.14) <= ended - lost < 0.25
 
 
 async def test_where_the_winner_cannot_be_joined_it_is_he_who_decides() -> None:

@@ -98,6 +98,33 @@ async def test_repeats_end_before_the_bridge() -> None:
     assert room.local_participant.lists[-1][0], "everybody may hear the session again"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_two_are_joined_before_the_human_may_hear_the_agent(fails: bool) -> None:
+    room, wire, _, seal, _ = make()
+    await sealed(room, seal, "TR_human")
+    await asyncio.sleep(0.05)
+    wire.calls.clear()
+    lists = len(room.local_participant.lists)
+    asked_at_that: list[int] = []
+    told = room.local_participant.set_track_subscription_permissions
+
+    def noted(**given: Any) -> None:
+        asked_at_that.append(wire.count("subscribe"))
+        told(**given)
+
+    room.local_participant.set_track_subscription_permissions = noted
+    if fails:
+        wire.fail["subscribe"].append(BROKEN)
+        with pytest.raises(ServerError):
+            await seal.open()
+    else:
+        await seal.open()
+    assert asked_at_that == [2], "each of the two was asked for, or has failed, by then"
+    assert len(room.local_participant.lists) == lists + 1
+    assert room.local_participant.lists[-1][0]
+    await seal.aclose()
+
+
 @pytest.mark.parametrize("who", ["caller", "human", "we"])
 async def test_bridged_parties_that_come_back_hear_each_other_again(who: str) -> None:
     room, wire, _, seal, _ = make()

@@ -76,7 +76,7 @@ def test_it_is_there_where_a_store_is_given_and_for_who_is_closed_too() -> None:
     router.closed = {"sales": None, "billing": None}
     assert "request_callback" not in names(TransferTools(router))
     tools = TransferTools(router, callbacks=Store())
-    assert names(tools) == ["transfer_status", "request_callback"]
+    assert names(tools) == ["transfer_call", "transfer_status", "request_callback"]
     tool: Any = ToolContext([tools]).get_function_tool("request_callback")
     parameters = tool.info.raw_schema["parameters"]
     assert parameters["properties"]["department"]["enum"] == ["sales", "billing"]
@@ -139,8 +139,28 @@ async def test_after_a_transfer_that_failed_and_not_while_one_is_made() -> None:
         assert [kept.queue for kept in store.kept] == ["backoffice"]
 
 
-async def test_where_nobody_can_be_found_it_is_said() -> None:
-    tools = TransferTools(Hours(), callbacks=Store(), caller="nobody")
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ({}, "I cannot arrange a callback now"),
+        ({"apology": lambda outcome: f"Leider nicht ({outcome.status.value})."}, "(unavailable)"),
+    ],
+)
+async def test_where_there_can_be_none_the_caller_hears_it_of_us(options: Any, heard: str) -> None:
+    tools = TransferTools(Hours(), callbacks=Store(), caller="nobody", **options)
+    lie = "Done, somebody will call you!"
+    lies = rules(SALES, ("call me back", REQUEST), reply=lie)
+    async with simulate() as call, talk(call, tools, lies) as each:
+        told = await says(each, "please call me back")
+        assert "nothing was promised" in told
+        assert heard in each.said
+        assert lie not in each.said
+
+
+async def test_where_there_can_be_none_the_model_tells_it_where_that_is_wanted() -> None:
+    tools = TransferTools(Hours(), callbacks=Store(), caller="nobody", apology=None)
     async with simulate() as call, talk(call, tools, script()) as each:
         told = await says(each, "please call me back")
         assert "nothing was promised" in told
+        assert "say so" in told
+        assert each.said == "I see."

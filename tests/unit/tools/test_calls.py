@@ -431,6 +431,27 @@ async def test_a_name_that_is_none_is_refused(name: Any) -> None:
         assert LIE not in each.said
 
 
+@pytest.mark.parametrize("arguments", [{}, {"department": "sales", "reason": "x"}, {"who": 7}])
+async def test_where_none_is_open_a_model_that_tries_cannot_tell_it_as_done(
+    arguments: dict[str, Any],
+) -> None:
+    router = Hours()
+    tools = TransferTools(router)
+    router.closed.update(sales="at 9", billing=None)
+    async with (
+        simulate(humans={ANN: Human.accepts()}) as call,
+        talk(call, tools, rules(ToolCall("transfer_call", arguments))) as each,
+    ):
+        each.ask()
+        await each.over()
+        assert each.results[0].is_error
+        assert "nobody was called" in each.results[0].output.lower()
+        assert "No department is open now." in each.results[0].output
+        assert call.count("dial") == 0
+        assert "nobody is available right now" in each.said
+        assert LIE not in each.said
+
+
 async def test_a_name_may_be_written_otherwise() -> None:
     asked = ToolCall("transfer_call", {"department": " Sales "})
     async with (

@@ -21,7 +21,7 @@ from livetransfer import (
     WarmTransfer,
 )
 from livetransfer.routing import Opening
-from livetransfer.testing import Human, simulate
+from livetransfer.testing import simulate
 from livetransfer.tools import TransferTools
 from livetransfer.tools.options import OWN, ToolOptions
 
@@ -52,11 +52,15 @@ def test_a_closed_department_says_so_and_cannot_be_named() -> None:
     assert "- billing: Invoices. Closed now; opens Monday 09:00." in found["description"]
 
 
-def test_where_none_is_open_there_is_no_transfer_and_the_status_says_why() -> None:
+def test_where_none_is_open_none_can_be_named_and_both_tools_say_why() -> None:
     router = Hours()
     tools = TransferTools(router)
     router.closed = {"billing": None, "sales": "at 9"}
-    assert schema(tools) is None
+    found = schema(tools)
+    assert found is not None
+    assert found["parameters"]["properties"] == {}
+    assert "Nobody can be transferred to now" in found["description"]
+    assert "- sales: Prices and new orders. Closed now; opens at 9." in found["description"]
     status = schema(tools, "transfer_status")
     assert status is not None
     assert "- sales: Prices and new orders. Closed now; opens at 9." in status["description"]
@@ -90,16 +94,19 @@ def test_warm_or_cold_as_the_model_chooses() -> None:
 
 async def test_now_is_evaluated_at_every_turn() -> None:
     router = Hours()
-    async with (
-        simulate(humans={ANN: Human.accepts()}) as call,
-        talk(call, TransferTools(router), rules(reply="Yes.")) as each,
-    ):
-        router.closed = {"sales": None, "billing": None}
-        await each.session.generate_reply(user_input="hello")
-        assert list(each.llm.requests[-1].tools) == ["transfer_status"]
-        router.closed.clear()
-        await each.session.generate_reply(user_input="hello again")
-        assert list(each.llm.requests[-1].tools) == ["transfer_call", "transfer_status"]
+    seen: list[list[str]] = []
+
+    def model(chat_ctx: Any, tools: list[Any]) -> str:
+        transfer: Any = ToolContext(tools).get_function_tool("transfer_call")
+        names = transfer.info.raw_schema["parameters"]["properties"].get("department", {})
+        seen.append(names.get("enum", []))
+        return "Yes."
+
+    async with simulate() as call, talk(call, TransferTools(router), model) as each:
+        for closed in ({"sales": None, "billing": None}, {"billing": None}, {}):
+            router.closed = dict(closed)
+            await each.session.generate_reply(user_input="hello")
+    assert seen == [[], ["sales"], ["sales", "billing"]]
 
 
 @pytest.mark.parametrize("wrong", [None, {"sales": True}, RuntimeError("the store is down")])

@@ -155,10 +155,18 @@ class Seal:
         Raises:
             Exception: What a request raised; they are then sealed again by `reseal`.
         """
-        await self._stop()
-        for gate in self._gates.values():
-            await gate.open()
-        await self._join()
+        # What he may hear of us comes second: it takes the server a negotiation with the leg, and
+        # the next one 0.15 s (measured: of two phones briefed at a time, every other caller was
+        # heard 0.28 s after the acceptance in place of 0.14).
+        include, self._include = self._include, None
+        try:
+            await self._stop()
+            for gate in self._gates.values():
+                await gate.open()
+            await self._join()
+        finally:
+            if include is not None:
+                include()
         self._stay_joined(True)
         self._tasks.start(self._confirm(CONFIRM), "confirm-bridge")
 

@@ -16,7 +16,8 @@ from livekit import rtc
 from livekit.api.twirp_client import ServerError
 
 from livetransfer.errors import BridgeFailed, DialFailed, ReferFailed, SealFailed
-from livetransfer.status import TransferStatus, status_for_sip
+from livetransfer.sip_status_codes import status_for_sip
+from livetransfer.status import TransferStatus
 
 from .fault import Fault, unclear
 from .refer_answers import refer_answered, refer_without_code

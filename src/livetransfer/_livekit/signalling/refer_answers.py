@@ -8,7 +8,8 @@ import contextlib
 from livekit.api.twirp_client import ServerError
 from livekit.protocol import sip as proto_sip
 
-from livetransfer.status import TransferStatus, status_for_sip
+from livetransfer.sip_status_codes import status_for_sip
+from livetransfer.status import TransferStatus
 
 from .fault import Fault, unclear
 

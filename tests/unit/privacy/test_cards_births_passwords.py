@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livetransfer.privacy.cards_births_passwords import hidden, secrets, secrets_of_lines
 from livetransfer.privacy.digit_runs import luhn, runs
-from livetransfer.privacy.secrets import hidden, secrets, secrets_of_lines
 
 CARD = "4111111111111111"
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
