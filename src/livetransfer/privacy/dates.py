@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-__all__ = ["BIRTH", "MONTHS", "birth_dates"]
+__all__ = ["MONTHS", "birth_dates", "births"]
 
-BIRTH = re.compile(
+_BIRTH = re.compile(
     r"\b(?:born|births?|birth\s?days?|birth\s?dates?|d\.?\s?o\.?\s?b\b\.?|geboren|geburtsdatum|"
     r"geburtstag)",
     re.IGNORECASE,
 )
+# One of these is in whatever _BIRTH matches; looked for first, which is quick.
+_BIRTH_STEMS = ("born", "birth", "gebor", "geburt")
+_DOB = re.compile(r"d\.?\s?o\.?\s?b")
 MONTHS = (
     *("jan", "feb", "mar", "mär", "apr", "may", "mai", "jun", "jul"),
     *("aug", "sep", "oct", "okt", "nov", "dec", "dez"),
@@ -66,14 +69,34 @@ _TEENS = {word: number for number, word in enumerate(_TEEN[3:-1].split("|"), 10)
 _TENS_VALUES = {word: 10 * number for number, word in enumerate(_TENS[3:-1].split("|"), 2)}
 
 
-def birth_dates(text: str, this_year: int) -> Iterator[tuple[int, int]]:
+def births(text: str, low: str) -> list[re.Match[str]]:
+    """Return the words about birth.
+
+    Args:
+        text: The text.
+        low: The same, casefolded.
+    """
+    if _DOB.search(low) is None and not any(stem in low for stem in _BIRTH_STEMS):
+        return []
+    return list(_BIRTH.finditer(text))
+
+
+def birth_dates(
+    text: str, about: Iterable[re.Match[str]], this_year: int, *, monthly: bool
+) -> Iterator[tuple[int, int]]:
     """Return where dates are that may be dates of birth.
 
     Every date near a word about birth; and every full date that is ten or more years old.
+
+    Args:
+        text: The text.
+        about: The words about birth in it.
+        this_year: What tells an old date from a recent one.
+        monthly: Whether one of `MONTHS` is in it.
     """
-    near = [(match.start() - 40, match.end() + _AFTER) for match in BIRTH.finditer(text)]
+    near = [(match.start() - 40, match.end() + _AFTER) for match in about]
     patterns = _IN_DIGITS if _TWO_NUMBERS.search(text) else ()
-    patterns += _IN_WORDS if _A_MONTH.search(text) else ()
+    patterns += _IN_WORDS if monthly and _A_MONTH.search(text) else ()
     for pattern in patterns:
         for match in pattern.finditer(text):
             # They are all about as long: it is in the last that begins before it, or in none.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 __all__ = ["Daemon"]
 
 T = TypeVar("T")
+_Work: TypeAlias = "queue.SimpleQueue[Callable[[], object]]"
 
 
 class Daemon(Executor):
@@ -28,8 +30,25 @@ class Daemon(Executor):
     def __init__(self, name: str, *, most: int = 1000) -> None:
         self._name, self._most = name, most
         self._lock = threading.Lock()
-        self._work: queue.Queue[tuple[Future[Any], Callable[[], Any]]] | None = None
+        self._work: _Work | None = None
         self._pid = 0
+
+    def post(self, work: Callable[[], object]) -> None:
+        """Do `work` in the thread; what it raises is its own affair.
+
+        Raises:
+            RuntimeError: Too much is waiting.
+        """
+        with self._lock:
+            if self._work is None or self._pid != os.getpid():
+                # Threads are not there any more in a process that was forked off.
+                self._work, self._pid = queue.SimpleQueue(), os.getpid()
+                threading.Thread(
+                    target=_serve, args=(self._work,), name=self._name, daemon=True
+                ).start()
+            if self._work.qsize() >= self._most:
+                raise RuntimeError(f"{self._name} does not keep up")
+            self._work.put(work)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Do `fn` in the thread.
@@ -38,28 +57,24 @@ class Daemon(Executor):
             RuntimeError: Too much is waiting.
         """
         future: Future[T] = Future()
-        with self._lock:
-            if self._work is None or self._pid != os.getpid():
-                # Threads are not there any more in a process that was forked off.
-                self._work, self._pid = queue.Queue(self._most), os.getpid()
-                threading.Thread(
-                    target=_serve, args=(self._work,), name=self._name, daemon=True
-                ).start()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
-                self._work.put_nowait((future, lambda: fn(*args, **kwargs)))
-            except queue.Full:
-                raise RuntimeError(f"{self._name} does not keep up") from None
+                found = fn(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+
+        self.post(work)
         return future
 
 
-def _serve(work: queue.Queue[tuple[Future[Any], Callable[[], Any]]]) -> None:
+def _serve(work: _Work) -> None:
     while True:
-        future, task = work.get()
-        if not future.set_running_or_notify_cancel():
-            continue
-        try:
-            found = task()
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(found)
+        task = work.get()
+        with contextlib.suppress(BaseException):
+            task()
+        del task

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 from collections import deque
-from concurrent.futures import Future
 from functools import partial
 
 from livetransfer._tasks import keep
@@ -37,7 +36,8 @@ class Delivery:
         self._sink, self._privacy = sink, privacy
         self._waiting: deque[TransferRecord] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._put: Future[None] | None = None
+        # The first is the event loop's, the second the thread's of a file.
+        self._put = self._written = 0
 
     def add(self, record: TransferRecord) -> None:
         """Write `record`, once those before it are written or given up."""
@@ -58,12 +58,11 @@ class Delivery:
     @property
     def pending(self) -> bool:
         """Whether something is not written yet."""
-        handed = self._put is not None and not self._put.done()
-        return handed or (self._task is not None and not self._task.done())
+        return self._put != self._written or (self._task is not None and not self._task.done())
 
     async def done(self) -> None:
         """Wait until nothing is waiting."""
-        if self._put is not None and isinstance(self._sink, JsonLinesSink):
+        if self._put != self._written and isinstance(self._sink, JsonLinesSink):
             await self._sink.written()
         while self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
@@ -71,14 +70,14 @@ class Delivery:
     def _hand_over(self, sink: JsonLinesSink, record: TransferRecord) -> None:
         """Leave the rest to the sink's thread: the event loop does not turn for it."""
         try:
-            self._put = sink.put(record, self._privacy)
+            sink.put(record, self._privacy, partial(self._handed_over, record.id))
         except RuntimeError as error:
             self._failed(record.id, error, str(error))
         else:
-            self._put.add_done_callback(partial(self._handed_over, record.id))
+            self._put += 1
 
-    def _handed_over(self, record_id: str, put: Future[None]) -> None:
-        error = None if put.cancelled() else put.exception()
+    def _handed_over(self, record_id: str, error: BaseException | None) -> None:
+        self._written += 1
         if error is not None:
             self._failed(record_id, error, f"raised {type(error).__name__}: {error}")
 

@@ -6,11 +6,12 @@ that a new event is an addition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from livetransfer.destination import Destination
 from livetransfer.events import (
     AttemptEnded,
     BriefingEnded,
@@ -186,7 +187,7 @@ def _with_phones(part: AttemptPart, attempt: Attempt, at: float) -> AttemptPart:
             part,
             each.human_identity,
             partial(_known, attempt=each, at=None if ends else at),
-            each.destination.to_dict(),
+            each.destination,
         )
     return part
 
@@ -207,41 +208,41 @@ def _changed(
     part: AttemptPart,
     identity: str | None,
     change: Callable[[PhonePart], dict[str, Any]],
-    destination: dict[str, Any] | None = None,
+    destination: Destination | None = None,
 ) -> AttemptPart:
     """Return `part` with one phone changed: that of `identity`, or the first that may be it."""
     phones = list(part.phones)
-    index = next((i for i, p in enumerate(phones) if identity and p.identity == identity), None)
+    index = _index(phones, identity) if identity else None
     if index is None:
-        index = next(
-            (
-                i
-                for i, p in enumerate(phones)
-                if p.identity is None and destination in (None, p.destination)
-            ),
-            None,
-        )
-    if index is None:
-        phones.append(PhonePart(identity=identity, destination=destination))
-        index = len(phones) - 1
+        named = None if destination is None else destination.to_dict()
+        for index, phone in enumerate(phones):  # noqa: B007 - where it ends is the result
+            if phone.identity is None and named in (None, phone.destination):
+                break
+        else:
+            index = len(phones)
+            phones.append(PhonePart(identity=identity, destination=named))
     phone = phones[index]
     phones[index] = phone.but(identity=identity or phone.identity, **change(phone))
     return part.but(phones=tuple(phones))
 
 
+def _index(phones: Sequence[PhonePart], identity: str) -> int | None:
+    for index, phone in enumerate(phones):
+        if phone.identity == identity:
+            return index
+    return None
+
+
 def _phone(record: TransferRecord, event: Any, change: Callable[..., Any]) -> dict[str, Any]:
     attempts = record.attempts or (AttemptPart(number=1, at=event.at),)
-    destination = event.destination.to_dict() if isinstance(event, PhoneDialled) else None
-    index = next(
-        (
-            at
-            for at in range(len(attempts) - 1, -1, -1)
-            if any(phone.identity == event.identity for phone in attempts[at].phones)
-        ),
-        len(attempts) - 1,
-    )
-    changed = _changed(attempts[index], event.identity, partial(change, event), destination)
-    return {"attempts": (*attempts[:index], changed, *attempts[index + 1 :])}
+    destination = event.destination if isinstance(event, PhoneDialled) else None
+    at = len(attempts) - 1
+    while at > 0 and _index(attempts[at].phones, event.identity) is None:
+        at -= 1
+    if at == 0 and _index(attempts[0].phones, event.identity) is None:
+        at = len(attempts) - 1
+    changed = _changed(attempts[at], event.identity, partial(change, event), destination)
+    return {"attempts": (*attempts[:at], changed, *attempts[at + 1 :])}
 
 
 def _of_phone(change: Callable[..., dict[str, Any]]) -> Change:

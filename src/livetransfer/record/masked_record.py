@@ -12,6 +12,7 @@ from .model import AttemptPart, BriefingPart, HoldPart, PhonePart, TransferRecor
 __all__ = ["Private", "private"]
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 _NAMES = frozenset(
     {"status", "mode", "identity", "human_identity", "kind", "method", "call_id", "timings"}
@@ -26,6 +27,7 @@ _NAMES = frozenset(
     }
 )
 """Of an outcome, what is neither words nor numbers of people."""
+_NUMBERS = frozenset({bool, int, float})
 _WORDS = frozenset({"summary", "words", "say", "said"})
 
 
@@ -47,6 +49,7 @@ class Private:
     def __init__(self, privacy: Privacy) -> None:
         self._privacy = privacy
         self._read: dict[Any, Any] = {}
+        self._parts: dict[int, tuple[Any, Any]] = {}
 
     def record(self, record: TransferRecord) -> TransferRecord:
         """Return `record` with words and numbers as they are kept."""
@@ -57,13 +60,24 @@ class Private:
                 number=privacy.number(call.number),
                 room=None if call.room is None else self._text(call.room),
             ),
-            attempts=tuple(map(self._attempt, record.attempts)),
-            briefings=tuple(map(self._briefing, record.briefings)),
-            hold=tuple(map(self._hold, record.hold)),
+            attempts=tuple(self._part(each, self._attempt) for each in record.attempts),
+            briefings=tuple(self._part(each, self._briefing) for each in record.briefings),
+            hold=tuple(self._part(each, self._hold) for each in record.hold),
             summary=self._told(record.summary),
             notes=tuple(note.but(text=self._said(note.text)) for note in record.notes),
-            outcome=None if record.outcome is None else self._plain(record.outcome),
+            outcome=self._part(record.outcome, self._outcome),
         )
+
+    def _part(self, part: P, mask: Callable[[P], P]) -> P:
+        """Return what `mask` makes of a part, which is the same object until something changes."""
+        known = self._parts.get(id(part))
+        if known is None or known[0] is not part:
+            known = self._parts[id(part)] = (part, mask(part))
+        masked: P = known[1]
+        return masked
+
+    def _outcome(self, outcome: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if outcome is None else self._plain(outcome)
 
     def _once(self, key: Any, read: Callable[[], T]) -> T:
         try:
@@ -97,7 +111,7 @@ class Private:
         declined = part.get("status") == "declined"
         found: dict[str, Any] = {}
         for key, value in part.items():
-            if key in _NAMES or value is None or isinstance(value, (bool, int, float)):
+            if value is None or key in _NAMES or type(value) in _NUMBERS:
                 found[key] = value
             elif not isinstance(value, str):
                 found[key] = self._deeper(value)

@@ -57,7 +57,7 @@ def draw(record: TransferRecord, tracer: Tracer, parent: Context | None) -> None
     )
     if not root.is_recording():
         return
-    inside, pen = set_span_in_context(root, parent), _Pen(record, tracer)
+    inside, pen = set_span_in_context(root, parent), _Pen(_ns(record.began), tracer)
     end = _end(record)
     for phase in record.phases:
         seconds = end - phase.at if phase.seconds is None else phase.seconds
@@ -133,9 +133,9 @@ def _of_phone(phone: PhonePart) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Pen:
-    """Makes the spans of one record."""
+    """Makes the spans of one record, which began at `began` (ns since 1970)."""
 
-    record: TransferRecord
+    began: int
     tracer: Tracer
 
     def span(
@@ -146,7 +146,7 @@ class _Pen:
         )
 
     def at(self, seconds: float) -> int:
-        return _ns(self.record.began) + int(seconds * 1e9)
+        return self.began + int(seconds * 1e9)
 
 
 def _judge(span: Span, status: str | None, reason: str | None) -> None:

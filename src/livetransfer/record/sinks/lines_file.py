@@ -7,10 +7,11 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from livetransfer._checks import check_count
 from livetransfer.errors import ConfigurationError
@@ -25,6 +26,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["JsonLinesSink"]
+
+_JSON = TypeAdapter(TransferRecord)
+"""Writes a record as bytes, where its own `to_json` makes a text that is encoded then."""
 
 
 class JsonLinesSink:
@@ -67,7 +71,7 @@ class JsonLinesSink:
         Raises:
             OSError: The file cannot be written, for example because the disk is full.
         """
-        line = record.to_json().encode() + b"\n"
+        line = _JSON.dump_json(record) + b"\n"
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._append, line, privacy.retention)
 
@@ -75,14 +79,33 @@ class JsonLinesSink:
         """Wait until what was `put` is written, or has failed."""
         await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
 
-    def put(self, record: TransferRecord, privacy: Privacy) -> Future[None]:
+    def put(
+        self,
+        record: TransferRecord,
+        privacy: Privacy,
+        then: Callable[[BaseException | None], object],
+    ) -> None:
         """Append the record, as `write`, with no step on the event loop.
+
+        Args:
+            record: The record.
+            privacy: What it was made with.
+            then: Called in the sink's thread with what became of it.
 
         Raises:
             RuntimeError: The disk does not keep up.
         """
-        line = record.to_json().encode() + b"\n"
-        return self._thread.submit(self._append, line, privacy.retention)
+        line = _JSON.dump_json(record) + b"\n"
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                self._append(line, privacy.retention)
+            except BaseException as raised:
+                error = raised
+            then(error)
+
+        self._thread.post(work)
 
     async def aclose(self) -> None:
         """Close the file; a later record opens it again."""
