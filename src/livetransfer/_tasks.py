@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from livetransfer._logged import logged
+
 __all__ = ["awaiting", "finish", "keep", "kept"]
 
 logger = logging.getLogger("livetransfer")
@@ -40,7 +42,7 @@ def _forget(task: asyncio.Future[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         name, kind = task.get_name() if isinstance(task, asyncio.Task) else "", type(error).__name__
         logger.warning("a background step failed: %s: %s", name, kind)
-        logger.debug("what a background step failed with", exc_info=error)
+        logger.debug("what a background step failed with", **logged(error))
 
 
 async def finish(task: asyncio.Future[Any]) -> None:

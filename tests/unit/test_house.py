@@ -85,6 +85,23 @@ def test_a_module_says_what_it_is_for_in_its_first_line(path: Path) -> None:
     assert len(first) > 20
 
 
+def test_a_log_holds_no_error_in_its_own_words() -> None:
+    """What an error says may name a number: `logged` puts it where the numbers are."""
+    own = {Path("_logged.py"), Path("privacy/privacy.py")}
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in MODULES
+        if path.relative_to(SOURCE) not in own
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and (
+            ast.unparse(node.func) == "logger.exception"
+            or any(keyword.arg == "exc_info" for keyword in node.keywords)
+        )
+    ]
+    assert not found
+
+
 def test_a_module_can_be_held_in_the_head() -> None:
     long = {
         str(path.relative_to(SOURCE)): lines

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from livekit import rtc
 
+from livetransfer._logged import logged
 from livetransfer.answer_class import AnswerClass
 from livetransfer.errors import ConfigurationError
 
@@ -169,7 +170,7 @@ class _Session:
             try:
                 self._on_change(self._verdict)
             except Exception:
-                logger.warning("who was to be told what has answered failed", exc_info=True)
+                logger.warning("who was to be told what has answered failed", **logged())
         return True
 
     @property

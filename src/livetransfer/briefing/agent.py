@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, StopResponse, ToolError
+from livekit.agents import NOT_GIVEN, Agent, ModelSettings, StopResponse, ToolError
 from livekit.agents.llm import LLM, ChatContext, ChatMessage, RealtimeModel, Tool, Toolset
 from livekit.agents.stt import SpeechEvent
 from livekit.agents.tts import TTS
@@ -19,6 +19,7 @@ from livekit.agents.voice import SpeechHandle
 from typing_extensions import Self
 
 from livetransfer._checks import check_choice, check_key
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask, checked_text
 from livetransfer.errors import ConfigurationError
 
@@ -251,7 +252,7 @@ class BriefingAgent(Agent):
                     self._repeating.stop()
                 self._repeating = Repeating(self.session, said, self._say_again)
         except RuntimeError as error:
-            logger.warning("the greeting could not be spoken", exc_info=True)
+            logger.warning("the greeting could not be spoken", **logged())
             self.decide(Verdict("failed", f"the greeting could not be spoken: {error}"))
 
     async def _say_again(self) -> SpeechHandle | None:
@@ -264,8 +265,8 @@ class BriefingAgent(Agent):
         return self.session.say(self._own.greeting(summary))
 
     def _reply_with(self, summary: str) -> SpeechHandle:
-        words = self._own.greeting(summary)
-        return self.session.generate_reply(instructions=f"Say this to your colleague: {words}")
+        told = f"Say this to your colleague: {self._own.greeting(summary)}"
+        return self.session.generate_reply(instructions=told)
 
     async def _greet(self) -> SpeechHandle | None:
         if self._summary is None:
@@ -281,9 +282,8 @@ class BriefingAgent(Agent):
         return self.session.say(f"{about} {self._own.question()}")
 
     def _say(self, speech: PreparedSpeech) -> SpeechHandle:
-        if speech.audible:
-            return self.session.say(speech.text, audio=speech.frames())
-        return self.session.say(speech.text)
+        audio = speech.frames() if speech.audible else NOT_GIVEN
+        return self.session.say(speech.text, audio=audio)
 
     async def prepare(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents.tts import TTS
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.control import AudioSink
 
@@ -55,7 +56,7 @@ class PreparedSpeech:
             if self._voice is not None and self._frames:
                 keep(asyncio.create_task(self._keep(self._voice), name="livetransfer-words"))
         except Exception:
-            logger.warning("speech could not be prepared in advance", exc_info=True)
+            logger.warning("speech could not be prepared in advance", **logged())
         finally:
             self._done = True
             self._more.set()

@@ -8,6 +8,8 @@ from typing import Any
 
 from livekit.agents.llm import LLM, ChatContext
 
+from livetransfer._logged import logged
+
 __all__ = ["SUMMARY_LIMIT", "plain_summary", "transcript", "write_summary", "written"]
 
 logger = logging.getLogger("livetransfer")
@@ -51,7 +53,7 @@ async def written(writer: LLM[Any], ctx: ChatContext) -> str:
     try:
         return await asyncio.wait_for(_complete(writer, ctx), SUMMARY_LIMIT)
     except Exception:
-        logger.warning("a summary could not be written", exc_info=True)
+        logger.warning("a summary could not be written", **logged())
         return ""
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask_now, checked_text
 
 __all__ = ["GOODBYES", "PERSONA", "BriefingWords", "Farewell", "Problem"]
@@ -85,7 +86,7 @@ class BriefingWords:
 
     def failed(self, failed: CodeFailed, instead: str) -> None:
         """Tell that an override has failed."""
-        logger.warning("words of a briefing could not be made", exc_info=failed)
+        logger.warning("words of a briefing could not be made", **logged(failed))
         self.problem(failed, instead)
 
     def _asked(self, hook: str, *arguments: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from livetransfer._logged import logged
 from livetransfer.privacy import Privacy
 
 from .delivery import Delivery
@@ -63,7 +64,7 @@ class Recorder:
         try:
             self._record = told(before, event)
         except Exception:
-            logger.exception("an event could not be recorded")
+            logger.error("an event could not be recorded", **logged())
             return
         if not self._began or self._record.state != before.state:
             self._began = True
@@ -82,7 +83,7 @@ class Recorder:
             for delivery in self._deliveries:
                 delivery.add(record)
         except Exception:
-            logger.exception("the record of a transfer could not be made")
+            logger.error("the record of a transfer could not be made", **logged())
 
     async def finish(self) -> None:
         """The job is about to end: tell what is known, and write what is not written yet.

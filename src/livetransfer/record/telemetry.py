@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from livetransfer._logged import logged
 from livetransfer.errors import ConfigurationError
 
 from .metrics import Metrics
@@ -102,7 +103,7 @@ class Observation:
         try:
             what()
         except Exception:
-            logger.exception("the telemetry of a transfer failed")
+            logger.error("the telemetry of a transfer failed", **logged())
 
 
 @functools.cache

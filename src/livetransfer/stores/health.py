@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from livetransfer._logged import logged
+
 from .port import StoreHealth
 
 __all__ = ["Health"]
@@ -58,4 +60,4 @@ class Health:
             try:
                 listener(health)
             except Exception:
-                logger.exception("a listener of a store failed")
+                logger.error("a listener of a store failed", **logged())

@@ -14,6 +14,7 @@ from livekit.agents.llm import LLM, ChatContext, RealtimeModel, Tool, Toolset
 from livekit.agents.llm.chat_context import Instructions
 from livekit.agents.tts import TTS
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.briefing import BriefingAgent, BriefingRequest, Verdict
 from livetransfer.briefing.summary import transcript, written
@@ -261,7 +262,7 @@ class TaskBriefing(BriefingAgent):
             try:
                 await tool()
             except Exception:
-                logger.exception("an overridden tool raised; the key counts all the same")
+                logger.error("an overridden tool raised; the key counts all the same", **logged())
                 self.decide(verdict)
 
         keep(asyncio.create_task(call(), name="livetransfer-key"))

@@ -34,6 +34,7 @@ from livekit.agents.voice.turn import TurnDetectionMode
 from livekit.protocol.sip import SIPOutboundConfig
 
 from livetransfer._flow.caller_session import session_of
+from livetransfer._logged import logged
 from livetransfer._tasks import finish, keep
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.verdict import decision
@@ -389,8 +390,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
         if not self._human_agent_failed_fut.done():
             self._human_agent_failed_fut.cancel()
         keep(asyncio.create_task(_leave(entering), name="livetransfer-task-leave"))
-        transferring = self._transferring
-        if transferring is not None and not transferring.done():
+        if (transferring := self._transferring) is not None and not transferring.done():
             transferring.cancel()
             await finish(transferring)
         self.cancel()
@@ -398,7 +398,7 @@ class WarmTransferTask(AgentTask[WarmTransferResult]):
             try:
                 await self.on_exit()
             except Exception:
-                logger.exception("on_exit of a task raised")
+                logger.error("on_exit of a task raised", **logged())
 
     def _transferred(self, done: asyncio.Task[TransferOutcome]) -> None:
         """The transfer has come to its end: so has the task."""
@@ -427,4 +427,4 @@ async def _leave(entering: asyncio.Task[None]) -> None:
         entering.cancel()
         await asyncio.wait({entering})
     if not entering.cancelled() and (error := entering.exception()) is not None:
-        logger.debug("on_enter of a task raised", exc_info=error)
+        logger.debug("on_enter of a task raised", **logged(error))

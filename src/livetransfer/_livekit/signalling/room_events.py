@@ -9,6 +9,7 @@ from typing import Any
 from livekit import rtc
 
 from livetransfer._livekit.tasks import logger
+from livetransfer._logged import logged
 from livetransfer.control import (
     CallLost,
     ControlEvent,
@@ -98,7 +99,7 @@ class RoomEvents:
             try:
                 listener(event)
             except Exception:
-                logger.exception("a listener of call events raised")
+                logger.error("a listener of call events raised", **logged())
 
     def answered(self, identity: str) -> None:
         """Tell that `identity` has answered, unless that was told."""

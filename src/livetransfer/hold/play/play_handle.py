@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from livetransfer._logged import logged
 from livetransfer.control import AudioSink
 from livetransfer.hold.sound.samples import AudioError, Samples, collect
 from livetransfer.hold.sources.accepted_sources import Track
@@ -197,7 +198,7 @@ class PlayHandle:
             await self._end()
         except Exception as error:
             self.error = error
-            logger.warning("the hold music ended early", exc_info=True)
+            logger.warning("the hold music ended early", **logged())
         finally:
             for heard in list(self._heard):
                 heard.cancel()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from livetransfer._logged import logged
 from livetransfer.control import AudioSink, CallControl
 from livetransfer.errors import ConfigurationError
 from livetransfer.hold.sound.leveling import TARGET_LUFS
@@ -203,7 +204,7 @@ class HoldMusicPlayer:
                     try:
                         listener(event)
                     except Exception:
-                        logger.exception("on_event raised")
+                        logger.error("on_event raised", **logged())
 
         settings = Settings(
             rendering=replace(self._rendering, rate=sink.sample_rate),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from livekit.agents import BuiltinAudioClip
 
+from livetransfer._logged import logged
 from livetransfer.hold.sound.samples import Samples
 
 __all__ = ["BUILTIN", "clip_path", "synthesised"]
@@ -26,7 +27,7 @@ def clip_path(clip: BuiltinAudioClip) -> Path | None:
     try:
         path = Path(clip.path())
     except Exception:
-        logger.warning("a built-in clip of livekit-agents is missing", exc_info=True)
+        logger.warning("a built-in clip of livekit-agents is missing", **logged())
         return None
     return path if path.is_file() else None
 

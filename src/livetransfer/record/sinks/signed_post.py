@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from livetransfer._logged import logged
 from livetransfer._tasks import keep
 from livetransfer.errors import ConfigurationError
 from livetransfer.record.daemon_thread import Daemon
@@ -195,7 +196,9 @@ class Posting:
             except FileNotFoundError:
                 continue
             except OSError:
-                logger.exception("what is for a webhook cannot be read; the others are sent")
+                logger.error(
+                    "what is for a webhook cannot be read; the others are sent", **logged()
+                )
                 results.add(Answer.REFUSED)
             finally:
                 if result is Answer.TAKEN:
