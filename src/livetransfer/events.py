@@ -65,7 +65,8 @@ class TransferStarted:
 
     Attributes:
         at: Seconds since `run()` was called.
-        kind: Whether the human is briefed (``"warm"``) or not (``"cold"``).
+        kind: Whether the human is briefed (``"warm"``) or not (``"cold"``); ``"callback"`` where a
+            caller is rung who is called back, for a human whose own transfer comes before it.
         caller: The identity of the caller's leg.
         caller_kind: How the caller is connected.
         caller_number: The caller's number, where the network told it.
@@ -75,7 +76,7 @@ class TransferStarted:
     """
 
     at: float
-    kind: Literal["warm", "cold"]
+    kind: Literal["warm", "cold", "callback"]
     caller: str
     caller_kind: LegKind = "phone"
     caller_number: str | None = None

@@ -38,6 +38,12 @@ WITHOUT_AUDIO = (
 NOT_KEPT = "(words were not kept)"
 
 
+def _title(record: TransferRecord) -> str:
+    if record.kind == "callback":
+        return f"A callback to {name_of(record)}"
+    return f"A {record.kind or ''} transfer to {name_of(record)}".replace("  ", " ")
+
+
 def recording_of(
     record: TransferRecord, audio: Mapping[Who, Samples], *, number: str = ""
 ) -> Recording:
@@ -51,7 +57,7 @@ def recording_of(
     seconds = max(took(record), *(len(samples) / RATE for samples in audio.values()), 1.0)
     stages = _stages(record, seconds)
     return Recording(
-        title=f"A {record.kind or ''} transfer to {name_of(record)}".replace("  ", " "),
+        title=_title(record),
         seconds=seconds,
         stages=stages,
         said=_said(record, seconds),

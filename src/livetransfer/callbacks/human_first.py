@@ -16,6 +16,7 @@ from livetransfer._flow.caller_session import CallerSession, speak
 from livetransfer._logged import logged
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.control import CallControl, Leg
+from livetransfer.events import TransferStarted
 from livetransfer.fallback import Action, Fallback, GoTo, HangUp, Next, Retry
 from livetransfer.fallback.policy import decide
 from livetransfer.outcome import Attempt, TransferOutcome
@@ -54,6 +55,9 @@ class ToCaller(WarmTransfer):
 
     def _recorded(self, session: CallerSession) -> object:
         return self._call
+
+    def _started(self, control: CallControl) -> TransferStarted:
+        return replace(super()._started(control), kind="callback")
 
     def _counted(self) -> str | None:
         assert isinstance(self._targets, tuple)

@@ -83,7 +83,8 @@ class Metrics:
                 self._attempts.add(1, labels)
                 if phone.ring is not None:
                     self._ring.record(phone.ring, {"status": phone.status})
-        if record.end is not None and status == "bridged":
+        # In a callback the human's transfer tells how long the two talked.
+        if record.end is not None and status == "bridged" and kind != "callback":
             self._talk.record(record.end.seconds, {"kind": kind})
         for note in record.notes:
             if note.kind == "refused":

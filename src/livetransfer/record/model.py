@@ -227,7 +227,9 @@ class TransferRecord(_Part):
     )
     began: datetime
     ended: datetime | None = None
-    kind: str | None = Field(default=None, description="warm or cold.")
+    kind: str | None = Field(
+        default=None, description="warm, cold, or callback (the caller's leg of one)."
+    )
     department: str | None = None
     call: CallPart = CallPart()
     phases: tuple[PhasePart, ...] = ()

@@ -461,6 +461,7 @@ async def test_both_legs_are_in_records_of_one_call(monkeypatch: pytest.MonkeyPa
     assert [(found or {})["address"] for found in dialled] == [ANN, CALLER]
     assert human.call.number == CALLER
     assert [(r.outcome or {})["status"] for r in (human, caller)] == ["bridged", "bridged"]
+    assert [r.kind for r in (human, caller)] == ["warm", "callback"]
 
 
 async def test_the_guard_counts_the_human_and_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:

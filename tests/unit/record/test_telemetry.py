@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, set_span_in_context
 
-from livetransfer import Attempt, AttemptEnded, TransferEnded, TransferOutcome, TransferStatus
+from livetransfer import (
+    Attempt,
+    AttemptEnded,
+    TransferEnded,
+    TransferOutcome,
+    TransferStarted,
+    TransferStatus,
+)
 from livetransfer.errors import ConfigurationError
 from livetransfer.record import Recorder, Records, Telemetry
 
@@ -160,6 +168,16 @@ def test_metrics(watch: Watch) -> None:
     assert watch.points("talk.duration") == {(("kind", "warm"),): 63.9}
     phases = watch.points("phase.duration")
     assert phases[(("kind", "warm"), ("phase", "holding"))] == pytest.approx(0.1)
+
+
+def test_a_callbacks_talk_is_told_once(watch: Watch) -> None:
+    watch.record(STORY)
+    assert isinstance(STORY[0], TransferStarted)
+    watch.record([replace(STORY[0], kind="callback"), *STORY[1:]])
+    assert watch.points("talk.duration") == {(("kind", "warm"),): 63.9}
+    assert watch.points("transfers") == {
+        (("kind", kind), ("status", "bridged")): 1 for kind in ("warm", "callback")
+    }
 
 
 def test_of_a_call_that_goes_on_without_the_ai_the_end_of_the_job_tells(watch: Watch) -> None:
