@@ -42,7 +42,7 @@ from livekit import rtc
 
 from livetransfer.answer_class import AnswerClass
 from livetransfer.answering import AnswerVerdict, ToneAndPhraseDetector
-from livetransfer.briefing.acceptance import Acceptance, Heard
+from livetransfer.briefing.accept_by_key_or_voice import Acceptance, Heard
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -9,8 +9,9 @@ from typing_extensions import Unpack
 
 from ._checks import check_choice
 from ._flow.caller_session import Context
-from ._flow.cold_protocol import NO_PHONE, ColdProtocol, Ways
+from ._flow.cold_protocol import NO_PHONE, ColdProtocol
 from ._flow.options import TransferOptions
+from ._flow.refer_address import Ways
 from ._flow.transfer import Transfer
 from .answering import AnswerDetector
 from .answering.port import check_answer_detector

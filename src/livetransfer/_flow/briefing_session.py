@@ -14,8 +14,8 @@ from livekit.agents.voice import SpeechHandle
 from livetransfer._logged import logged
 from livetransfer.briefing import BriefingAgent, Verdict
 from livetransfer.briefing.agent import Farewell
-from livetransfer.briefing.press_keys import NAME as KEYS_TOOL
-from livetransfer.briefing.press_keys import with_own_keys
+from livetransfer.briefing.send_keys_to_phone import NAME as KEYS_TOOL
+from livetransfer.briefing.send_keys_to_phone import with_own_keys
 from livetransfer.control import Conversation
 from livetransfer.phases import Phase
 from livetransfer.record import briefing_ended

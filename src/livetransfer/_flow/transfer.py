@@ -57,12 +57,13 @@ from .call import Call
 from .caller_session import ANNOUNCEMENT_LIMIT, CallerSession, Context
 from .choose_control import Bridge, connect
 from .claim import claim
-from .cold_protocol import ColdProtocol, Ways
+from .cold_protocol import ColdProtocol
 from .endings import AttemptOver
 from .event_delivery import Telling
 from .make_outcome import outcome_by
 from .options import TransferOptions, completed
 from .recording import Recording
+from .refer_address import Ways
 from .run import Run, RunOptions
 from .whom_next import Course, Ring
 

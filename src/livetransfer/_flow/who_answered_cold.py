@@ -22,7 +22,7 @@ from livetransfer.answering import (
     End,
     Situation,
 )
-from livetransfer.briefing.acceptance import ANSWER_PATIENCE, NOISE_PATIENCE
+from livetransfer.briefing.accept_by_key_or_voice import ANSWER_PATIENCE, NOISE_PATIENCE
 from livetransfer.control import LegAudio
 from livetransfer.errors import CallControlError
 from livetransfer.events import HookFailed, PhoneClassified

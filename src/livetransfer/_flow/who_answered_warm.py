@@ -31,7 +31,7 @@ from livetransfer.answering import (
     timed_out,
 )
 from livetransfer.answering.policy import Policy
-from livetransfer.briefing.acceptance import ANSWER_PATIENCE, Heard
+from livetransfer.briefing.accept_by_key_or_voice import ANSWER_PATIENCE, Heard
 from livetransfer.control import LegAudio
 from livetransfer.errors import CallControlError
 from livetransfer.events import HookFailed, PhoneClassified

@@ -11,7 +11,7 @@ from livekit.protocol import models as proto_models
 from livetransfer.control import CallLost, ControlEvent, LegLeft
 
 from . import leg_attributes as marks
-from .consult_room.side_room import is_beside
+from .consult_room.create_and_delete import is_beside
 from .signalling.room_events import RoomEvents
 from .signalling.server_api import Wire
 from .tasks import Tasks, logger

@@ -23,7 +23,7 @@ from livetransfer._logged import logged
 from livetransfer._user_code import CodeFailed, ask, checked_text
 from livetransfer.errors import ConfigurationError
 
-from .acceptance import Accept, Acceptance, Heard
+from .accept_by_key_or_voice import Accept, Acceptance, Heard
 from .listen_from_answer import from_answer_on
 from .presynthesis import PreparedSpeech
 from .repeat_first_words import Repeating

@@ -17,7 +17,7 @@ from livetransfer.errors import ConfigurationError
 
 from .metrics import Metrics
 from .model import TransferRecord
-from .trace import draw
+from .spans import draw
 
 __all__ = ["Observation", "Telemetry"]
 

@@ -23,7 +23,7 @@ from livetransfer.record import Records
 from livetransfer.routing.router import Router
 from livetransfer.warm import WarmTransfer
 
-from .callback_request import CallbackRequests
+from .request_callback import CallbackRequests
 from .wording import shortened
 
 __all__ = ["Making", "ToolOptions"]

@@ -35,9 +35,9 @@ from livetransfer.routing.department_opening import Kind, Opening
 from livetransfer.routing.router import Router
 from livetransfer.status import TransferStatus
 
-from .callback_request import CANNOT, NoCallbackHere
 from .options import Making, ToolOptions
 from .progress import Progress
+from .request_callback import CANNOT, NoCallbackHere
 from .truth_after_failure import Apology, SaysSo, say, sentence, silence, silent_result
 from .wording import (
     BROKEN,

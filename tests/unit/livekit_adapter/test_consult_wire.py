@@ -19,8 +19,8 @@ from livekit.protocol import room as proto_room
 from livetransfer._livekit.choose_bridge import choose
 from livetransfer._livekit.consult_room import consult
 from livetransfer._livekit.consult_room import room as consult_room
+from livetransfer._livekit.consult_room.create_and_delete import NOBODY
 from livetransfer._livekit.consult_room.room import ConsultRoom
-from livetransfer._livekit.consult_room.side_room import NOBODY
 from livetransfer._livekit.shared_room.room import SharedRoom
 from livetransfer._livekit.signalling.room_events import RoomEvents
 from livetransfer._livekit.signalling.server_api import Wire

@@ -21,8 +21,8 @@ from livetransfer.control import (
 )
 from livetransfer.status import TransferStatus
 
+from .create_and_delete import SideRoom
 from .relay import Relay
-from .side_room import SideRoom
 
 __all__ = ["Consult"]
 

@@ -87,10 +87,10 @@ class Acceptance:
     """How this call's human accepts. Frozen and pure.
 
     Args:
-        accept: See [`Accept`][livetransfer.briefing.acceptance.Accept].
+        accept: See [`Accept`][livetransfer.briefing.accept_by_key_or_voice.Accept].
         accept_key: The key that accepts with `"either"` and `"key"`.
         code: The digit that accepts with `"code"`: see
-            [`draw_code`][livetransfer.briefing.acceptance.draw_code].
+            [`draw_code`][livetransfer.briefing.accept_by_key_or_voice.draw_code].
 
     Raises:
         ConfigurationError: Nobody could accept.

@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livetransfer import AnswerClass, ConfigurationError
-from livetransfer.briefing.acceptance import ANSWER_PATIENCE, Acceptance, Heard, draw_code
+from livetransfer.briefing.accept_by_key_or_voice import (
+    ANSWER_PATIENCE,
+    Acceptance,
+    Heard,
+    draw_code,
+)
 
 A = AnswerClass
 MACHINES = [A.SCREENING, A.IVR, A.VOICEMAIL, A.ANNOUNCEMENT]
