@@ -390,7 +390,8 @@ def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(ConfigurationError, match=r"asyncpg is missing: .*livetransfer\[postgres\]"):
         SqlSink("postgresql+asyncpg://h/x")
-    with pytest.raises(ConfigurationError, match=r"psycopg2? is missing: write postgresql\+asyncpg"):
+    says = r"psycopg2? is missing: write postgresql\+asyncpg"
+    with pytest.raises(ConfigurationError, match=says):
         SqlSink("postgresql://h/x")
 
 
@@ -495,6 +496,23 @@ async def test_what_a_process_has_left_the_next_one_sends(tmp_path: Path) -> Non
         assert await WebhookSink(receiver.url, SECRET, folder=tmp_path).send()
         assert {headers["webhook-id"] for headers, _ in receiver.got} == {"r1", "r2"}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", ["r2.json", "r2.json.sending", "r2.json.0123.sending"])
+def test_what_two_processes_see_at_once_one_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    path = tmp_path / left
+    path.write_bytes(b"{}")
+    os.utime(path, (time.time() - 1000, time.time() - 1000))
+    seen = list(Spool(tmp_path)._waiting(5000.0, 0.0))
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "_waiting", lambda *_: seen)
+        taken = [*Spool(tmp_path).take(5000.0), *Spool(tmp_path).take(5000.0)]
+    assert len(taken) == 1
+    assert Spool(tmp_path).take(5000.0) == [], "it was taken just now"
+    Spool(tmp_path).give_back(taken[0])
+    assert [each.name for each in tmp_path.iterdir()] == ["r2.json"]
 
 
 async def test_what_is_too_old_is_not_sent(tmp_path: Path) -> None:

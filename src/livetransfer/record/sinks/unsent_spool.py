@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ TAKEN_FOR = 120.0
 """Seconds after which what a process has taken, and not sent, is taken by another: it has died."""
 MOST = 10_000
 """Files, at most; the oldest go."""
+
+
+def _name(path: Path) -> str:
+    """Return the name that a file was put under, whether it is taken or not."""
+    return path.name.partition(".json")[0] + ".json"
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -77,11 +83,11 @@ class Spool:
             path.unlink(missing_ok=True)
             self.lost += 1
         for _, path in waiting[-MOST:]:
-            taken = path.with_name(path.name.removesuffix(_TAKEN) + _TAKEN)
-            # Whoever comes second finds nothing to rename.
+            taken = path.with_name(f"{_name(path)}.{uuid.uuid4().hex[:12]}{_TAKEN}")
+            # Whoever comes second finds nothing to rename, and nothing that looks left behind.
             with contextlib.suppress(FileNotFoundError):
+                os.utime(path, (time.time(), path.stat().st_mtime))
                 path.rename(taken)
-                os.utime(taken, (time.time(), taken.stat().st_mtime))
                 found.append(taken)
         return found
 
@@ -117,7 +123,7 @@ class Spool:
             into: The spool that it waits in from now on. Default: this one.
         """
         folder = self.folder if into is None else into.folder
-        path = folder / taken.name.removesuffix(_TAKEN)
+        path = folder / _name(taken)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileNotFoundError):
             if path.exists():
