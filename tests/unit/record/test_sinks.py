@@ -31,7 +31,9 @@ from livetransfer.record import (
     read_records,
     signature,
 )
+from livetransfer.record.sinks.signed_post import LONGEST_WAIT, SEND_LIMIT, Answer, Posting
 from livetransfer.record.sinks.unsent_spool import Spool
+from livetransfer.testing import virtual_time
 
 from .story import STORY, recorded
 
@@ -482,6 +484,39 @@ async def test_while_a_webhook_is_down_records_wait_on_disk(
         assert {headers["webhook-id"] for headers, _ in receiver.got} == {"w0", "w1", "w2"}
         assert list(tmp_path.iterdir()) == []
         await sink.aclose()
+
+
+async def test_a_webhook_that_is_down_for_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[tuple[float, str]] = []
+    async with virtual_time():
+        began = (loop := asyncio.get_running_loop()).time()
+
+        async def server(self: Posting, message_id: str, body: bytes, *, again: bool) -> Answer:
+            await asyncio.sleep(SEND_LIMIT)
+            asked.append((loop.time() - began, message_id))
+            return Answer.LATER if loop.time() - began < 3600 else Answer.TAKEN
+
+        monkeypatch.setattr(Posting, "_send_one", server)
+        records = Records(WebhookSink("https://crm.example.com", SECRET, folder=tmp_path))
+        ids = []
+        for _ in range(60):
+            recorder = records.begin(object())
+            before = loop.time()
+            for event in STORY:
+                recorder(event)
+            assert loop.time() == before, "no call waits for it"
+            ids.append(recorder.record.id)
+            await asyncio.sleep(60)
+        assert len([each for each in tmp_path.iterdir() if each.is_file()]) == 60
+        await asyncio.sleep(LONGEST_WAIT + 61 * SEND_LIMIT)
+        await records.aclose()
+    taken = [name for at, name in asked if at >= 3600]
+    assert taken == ids, "all, once, in their order"
+    assert len(asked) - len(taken) < 60 + 3600 / LONGEST_WAIT + 10, "it is not pestered"
+    assert list(tmp_path.iterdir()) == []
+    assert not caplog.records
 
 
 async def test_what_a_process_has_left_the_next_one_sends(tmp_path: Path) -> None:

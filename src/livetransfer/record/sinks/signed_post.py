@@ -177,8 +177,11 @@ class Posting:
             await self._tell_of_lost(spool)
             if Answer.LATER in results:
                 return False
-        aside = await self._blocking(self._refused.holds_any)
-        return not aside and results <= {Answer.TAKEN}
+        if not results <= {Answer.TAKEN}:
+            return False
+        # What somebody else is sending just now is not sent yet.
+        left = [await self._blocking(each.holds_any) for each in (self._spool, self._refused)]
+        return not any(left)
 
     async def _send_all(self, spool: Spool, taken: list[Path], most: int | None) -> set[Answer]:
         """Send what was taken, until the server cannot take it now, or has refused too many."""
