@@ -34,6 +34,9 @@ LEAVE_LIMIT = 5.0
 DELETED_LIMIT = 1.0
 """Seconds from one party's departure with a deleted room to that of the room itself."""
 
+CLOSING_LIMIT = 12.0
+"""Seconds that a goodbye to others who were rung, and hanging them up, may take."""
+
 REFERRED_LIMIT = 10.0
 """Seconds that a referred caller's leg may take to leave (measured: about 1 s)."""
 
@@ -139,7 +142,11 @@ class Watch:
             await asyncio.shield(self._account.over(TransferStatus.BRIDGED, self._talked))
             self._unsubscribe()
             self._release()
-            await self._hang_ups.aclose()
+            try:
+                # Who is told that a colleague was quicker is hung up with this control.
+                await asyncio.wait(closing, timeout=CLOSING_LIMIT)
+            finally:
+                await self._hang_ups.aclose()
 
     @property
     def _talked(self) -> float:

@@ -56,6 +56,8 @@ async def dial(attempt: LiveAttempt, human: HumanLeg) -> None:
     call, destination = attempt.call, human.destination
     attempt.has_come_to(human, Phase.DIALLING)
     await _admit(attempt, human, destination, human.account)
+    if human.over is not None:
+        raise human.over  # a colleague has just accepted: nobody else begins to ring
     settles = human.keep
     hangs_up = human.teardown.push("human leg", lambda: call.hang_ups.leg(human.leg))
 

@@ -23,7 +23,7 @@ def record_refusal(
     """
     recorder = records.begin(call)
     number = refused.destination.number
-    recorder(TransferStarted(refused.at, "warm", "", caller_number=number, room=room))
+    recorder(TransferStarted(refused.at, "callback", "", caller_number=number, room=room))
     recorder(refused)
     outcome = TransferOutcome(TransferStatus.UNAVAILABLE, reason=refused.reason)
     recorder(TransferEnded(refused.at, outcome))

@@ -105,6 +105,12 @@ def _may_be_a_card(low: str, spoken: bool) -> bool:
     return digits + 6 * words >= _SHORTEST_CARD
 
 
+def _low(text: str) -> str:
+    """Return `text` as the stems are written; the patterns take the Turkish letters for an i."""
+    low = text.casefold()
+    return low if low.isascii() else low.replace("i\u0307", "i").replace("\u0131", "i")
+
+
 def _has(low: str, stems: Iterable[str]) -> bool:
     for stem in stems:  # noqa: SIM110 - at half the cost of any(), for each text of a record
         if stem in low:
@@ -125,7 +131,7 @@ def secrets(text: str, *, this_year: int) -> list[Secret]:
 def _secrets(text: str, this_year: int) -> tuple[list[Secret], int]:
     """Return the secrets, and how many digits there are."""
     # Most texts have none: what each has is looked for first, which is quick.
-    low = text.casefold()
+    low = _low(text)
     spoken = _has(low, _SHORTEST_WORDS)
     numbered = spoken or _DIGIT.search(text) is not None
     monthly, named = _has(low, MONTHS), _has(low, _STEMS)

@@ -74,7 +74,7 @@ def births(text: str, low: str) -> list[re.Match[str]]:
 
     Args:
         text: The text.
-        low: The same, casefolded.
+        low: The same in small letters.
     """
     if _DOB.search(low) is None and not any(stem in low for stem in _BIRTH_STEMS):
         return []

@@ -60,24 +60,24 @@ class Private:
                 number=privacy.number(call.number),
                 room=None if call.room is None else self._text(call.room),
             ),
-            attempts=tuple(self._part(each, self._attempt) for each in record.attempts),
+            attempts=tuple(map(self._attempt, record.attempts)),
             briefings=tuple(self._part(each, self._briefing) for each in record.briefings),
             hold=tuple(self._part(each, self._hold) for each in record.hold),
             summary=self._told(record.summary),
             notes=tuple(note.but(text=self._said(note.text)) for note in record.notes),
-            outcome=self._part(record.outcome, self._outcome),
+            outcome=None if record.outcome is None else self._plain(record.outcome),
         )
 
     def _part(self, part: P, mask: Callable[[P], P]) -> P:
-        """Return what `mask` makes of a part, which is the same object until something changes."""
+        """Return what `mask` makes of a part, which is the same object until something changes.
+
+        For parts that are frozen through and through: records share what comes of them.
+        """
         known = self._parts.get(id(part))
         if known is None or known[0] is not part:
             known = self._parts[id(part)] = (part, mask(part))
         masked: P = known[1]
         return masked
-
-    def _outcome(self, outcome: dict[str, Any] | None) -> dict[str, Any] | None:
-        return None if outcome is None else self._plain(outcome)
 
     def _once(self, key: Any, read: Callable[[], T]) -> T:
         try:

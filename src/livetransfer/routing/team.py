@@ -362,7 +362,7 @@ class Team(Router):
         if (position := snapshot.position(ticket.call)) is None:
             return Wait(place, ticket.queue, None, None, max(0.0, left))
         ahead = snapshot.ahead(ticket.call)
-        turn = turn_after(ahead, ticket.queue, ticket.members, self._rosters, snapshot.now)
+        turn = turn_after(ahead, ticket.queue, ticket.members, self._rosters)
         seconds = estimate(snapshot, ticket.members, capacities_of(lines), turn)
         return Wait(place, ticket.queue, position, seconds, max(0.0, left))
 

@@ -163,7 +163,7 @@ def _queue(
     )
     measured = replace(snapshot, handling=handling)
     ahead = [waiting for waiting in snapshot.waiting if waiting.priority >= queue.priority]
-    turn = turn_after(ahead, name, pool.names, rosters, moment)
+    turn = turn_after(ahead, name, pool.names, rosters)
     return QueueStatus(
         queue.name,
         roster.open(now) and bool(pool.names),

@@ -13,43 +13,26 @@ __all__ = ["estimate", "turn_after"]
 
 
 def turn_after(
-    ahead: Iterable[Waiting],
-    queue: str,
-    members: Set[str],
-    rosters: Mapping[str, Roster],
-    now: float,
+    ahead: Iterable[Waiting], queue: str, members: Set[str], rosters: Mapping[str, Roster]
 ) -> int:
     """Return whose turn it is after those who are ahead, 1 for the next.
 
-    A caller of another queue counts in the proportion of those he may be given to who are among
-    `members`: half, where one of the two of his queue may be taken for either. Those of the queues
-    that he has flown over to by now are among them.
+    A caller of another queue counts in the proportion of its members who are among `members`:
+    half, where one of its two may be taken for either queue.
 
     Args:
         ahead: Those who are served before.
         queue: The queue.
         members: Those who may be rung.
         rosters: Those of all queues, by their names.
-        now: The store's clock.
     """
     turn = 1.0
     for one in ahead:
         if one.queue == queue:
             turn += 1
-        elif names := _may_take(one, rosters, now):
-            turn += len(names & members) / len(names)
+        elif (roster := rosters.get(one.queue)) is not None and roster.names:
+            turn += len(roster.names & members) / len(roster.names)
     return int(turn + 0.5)
-
-
-def _may_take(one: Waiting, rosters: Mapping[str, Roster], now: float) -> Set[str]:
-    names: Set[str] = frozenset()
-    name: str | None = one.queue
-    left = now - one.since
-    while name is not None and left >= 0.0 and (roster := rosters.get(name)) is not None:
-        names |= roster.names
-        name = roster.queue.overflow
-        left -= roster.queue.overflow_after or 0.0
-    return names
 
 
 def estimate(

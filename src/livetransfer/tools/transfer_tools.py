@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from livekit.agents import AgentSession, RunContext, ToolError
 from livekit.agents.llm import (
@@ -127,7 +127,7 @@ class TransferTools(Toolset):
             kinds = {"warm", "cold"}
         self._making = Making(self._router, options, kinds)
         self._progress: WeakKeyDictionary[AgentSession[Any], Progress] = WeakKeyDictionary()
-        self._refusals: WeakSet[SpeechHandle] = WeakSet()
+        self._refusals: WeakKeyDictionary[SpeechHandle, set[str]] = WeakKeyDictionary()
         self._callbacks = self._making.callbacks(callbacks)
         self._made: tuple[tuple[tuple[str, Opening], ...], list[Tool | Toolset]] | None = None
         super().__init__(id="livetransfer", tools=self._fixed_tools() if fixed_tools else None)
@@ -298,19 +298,22 @@ class TransferTools(Toolset):
 
     def _refused(self, context: RunContext[Any], status: TransferStatus, text: str) -> ToolError:
         """Tell the caller, once in a turn, that nobody was called; return what a model is told."""
-        offers: Offered | None = "callback" if self._callbacks is not None else None
+        told = self._refusals.get(context.speech_handle, set())
+        offered = self._callbacks is not None and "callback" not in told
+        offers: Offered | None = "callback" if offered else None
         refused = TransferOutcome(status, reason=text, offers=offers)
-        return self._tell(context, text, lambda: sentence(self._apology, refused))
+        return self._tell(context, "transfer", text, lambda: sentence(self._apology, refused))
 
     def _tell(
-        self, context: RunContext[Any], text: str, write: Callable[[], str | None]
+        self, context: RunContext[Any], what: str, text: str, write: Callable[[], str | None]
     ) -> ToolError:
-        if context.speech_handle in self._refusals:
+        told = self._refusals.setdefault(context.speech_handle, set())
+        if what in told:
             return ToolError(f"{text} {HEARD}")
         words = write()
         if not words or (speech := say(context, words)) is None:
             return ToolError(f"{text} {TELL}")
-        self._refusals.add(context.speech_handle)
+        told.add(what)
         silence(context, speech)
         return ToolError(f"{text} {HEARD}")
 
@@ -350,7 +353,7 @@ class TransferTools(Toolset):
         try:
             return await self._callbacks.begin(context, name)
         except NoCallbackHere as refused:
-            raise self._tell(context, refused.message, self._no_callback) from refused
+            raise self._tell(context, "callback", refused.message, self._no_callback) from refused
 
     def _no_callback(self) -> str | None:
         """Return what a caller hears where no callback can be agreed on."""

@@ -10,6 +10,9 @@ import pytest
 from livetransfer import (
     AttemptEnded,
     ColdTransfer,
+    Destination,
+    DestinationGuard,
+    PhoneDialled,
     PhoneEnded,
     PhoneJoined,
     Retry,
@@ -20,7 +23,7 @@ from livetransfer import (
 )
 from livetransfer.errors import BridgeFailed
 from livetransfer.outcome import Attempt
-from livetransfer.testing import Human, Press, Wait, simulate
+from livetransfer.testing import HangUp, Human, Press, Wait, WaitForBridge, simulate
 from tests.unit.transfers import rig
 
 ANN, BOB, CID = "+15550100", "+15550101", "+15550102"
@@ -250,6 +253,64 @@ async def test_the_others_ring_until_the_two_have_met_and_hardly_longer(
     assert met - lost == pytest.approx(joining, abs=0.05)
     assert ended is not None
     assert min(joining, 0.14) <= ended - lost < 0.25
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 2.0, 4.0])
+@pytest.mark.parametrize("after", ["end", "return"])
+@pytest.mark.parametrize("who", ["caller", "winner"])
+async def test_a_call_that_ends_at_once_leaves_nobody_on_the_line(
+    who: str, after: Any, seconds: float
+) -> None:
+    talks = Wait(seconds if who == "winner" else 600)
+    winner = Human(ring=1, script=[Wait(3), Press("1"), WaitForBridge(), talks, HangUp()])
+    humans = {ANN: Human(ring=1, script=[Wait(600)]), BOB: winner}
+    async with simulate(humans=humans) as call:
+
+        def on_event(event: TransferEvent) -> None:
+            if isinstance(event, PhoneJoined) and who == "caller":
+                call.at(call.now + seconds, call.caller.hang_up)
+
+        transfer = WarmTransfer([ANN, BOB], ring="all", on_event=on_event, after=after)
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            outcome = await r.outcome()
+            await outcome.ended()
+            await asyncio.sleep(15)
+            assert not call.human(ANN).on_the_line
+            assert not call.human(ANN).heard(BOB)
+            assert "colleague has just taken" in " ".join(
+                heard.text for heard in call.human(ANN).heard("briefing")
+            )
+
+
+async def test_nobody_begins_to_ring_once_a_colleague_has_accepted() -> None:
+    told: list[TransferEvent] = []
+
+    class FarAway(DestinationGuard):
+        async def admit(self, destination: Destination, **options: Any) -> Any:
+            if destination.address == BOB:
+                await asyncio.sleep(0.3)
+            return await super().admit(destination, **options)
+
+    humans = {ANN: Human(ring=3.15), BOB: Human.no_answer()}
+    async with simulate(humans=humans) as call:
+        call.faults.delay("bridge", 0.3)
+        transfer = ColdTransfer(
+            [ANN, BOB],
+            method="dial",
+            ring_next_after=3,
+            answer_detector=None,
+            on_event=told.append,
+            guard=FarAway(names=[ANN, BOB]),
+        )
+        async with rig(call, transfer.run) as r:
+            r.ask()
+            assert (await r.outcome()).bridged
+            await asyncio.sleep(2)
+            assert not call.human(BOB).rings
+    ends = [event for event in told if isinstance(event, PhoneEnded)]
+    assert [event.status for event in ends] == [TransferStatus.ANSWERED_ELSEWHERE]
+    assert len([event for event in told if isinstance(event, PhoneDialled)]) == 1
 
 
 async def test_where_the_winner_cannot_be_joined_it_is_he_who_decides() -> None:

@@ -236,3 +236,10 @@ def test_a_text_that_is_made_to_take_long_takes_no_time(text: str) -> None:
     began = time.process_time()
     told(text)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "text", ["BİRTH DATE: 12 05 87", "My bırthday: five three eighty seven", "born on 3 MAİ 1987"]
+)
+def test_a_turkish_i_is_an_i(text: str) -> None:
+    assert [secret.kind for secret in secrets(text, this_year=2026)] == ["date"]

@@ -153,6 +153,27 @@ async def test_there_is_a_record_from_the_start(kind: str, tmp_path: Path) -> No
         assert [record.state for record in await read()] == ["handed_over"]
 
 
+async def test_what_one_sink_does_to_a_record_is_in_no_other() -> None:
+    kept: list[TransferRecord] = []
+
+    def mine(record: TransferRecord) -> None:
+        kept.append(record)
+        if record.outcome is not None:
+            record.outcome["status"] = "mine"
+            for phone in record.attempts[-1].phones:
+                assert phone.destination is not None
+                phone.destination["address"] = "mine"
+
+    records = Records(FunctionSink(mine, takes_open_records=True))
+    recorder = records.begin(object())
+    for event in STORY:
+        recorder(event)
+        await records.flush()
+    assert len(kept) == 3
+    assert (recorder.record.outcome or {})["status"] == "bridged"
+    assert "mine" not in str(recorder.record.attempts)
+
+
 async def test_the_records_of_a_call_are_chained() -> None:
     class Call:
         pass

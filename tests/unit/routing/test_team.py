@@ -716,33 +716,3 @@ async def test_the_estimate_counts_who_waits_in_other_queues_for_the_same_member
         for wait in waits:
             await wait.place.leave()
         del held
-
-
-async def test_the_estimate_counts_those_who_have_flown_over_to_the_queue() -> None:
-    async with virtual_time():
-        queues = [
-            Queue("sales", members=["zoe"], overflow="billing", overflow_after=60),
-            Queue("billing", members=["anna"], strategy="linear"),
-        ]
-        asked = team(people("anna", "zoe"), *queues)
-
-        async def joins(call: str, queue: str) -> Any:
-            return await asked.offer(asks(call, department=queue), ())
-
-        offer = await joins("0", "billing")
-        await asyncio.sleep(100)
-        await released(offer, TransferStatus.BRIDGED, talked=True)
-        held = [await joins("1", "billing"), await joins("2", "sales")]
-        waits = [await joins(str(i), "sales") for i in range(3, 5)]
-
-        async def billing() -> float | None:
-            found = {queue.name: queue.estimate for queue in (await asked.status()).queues}
-            return found["billing"]
-
-        assert await billing() == 100.0, "zoe alone may take the two"
-        await asyncio.sleep(60)
-        # Each of the two counts as a half by now: anna may take them, too.
-        assert await billing() == 140.0
-        for wait in waits:
-            await wait.place.leave()
-        del held

@@ -157,6 +157,19 @@ async def test_where_there_can_be_none_the_caller_hears_it_of_us(options: Any, h
         assert lie not in each.said
 
 
+async def test_one_that_was_offered_in_the_same_turn_is_taken_back() -> None:
+    router = Hours()
+    router.closed = {"sales": "at 9", "billing": None}
+    tools = TransferTools(router, callbacks=Store(), caller="nobody")
+    both = rules([SALES, REQUEST], reply="Done, somebody will call you!")
+    async with simulate() as call, talk(call, tools, both) as each:
+        each.ask()
+        await each.over(2)
+        assert "nobody is available right now" in each.said
+        assert each.said.endswith("I cannot arrange a callback now. What else can I do for you?")
+        assert "Done" not in each.said
+
+
 async def test_where_there_can_be_none_the_model_tells_it_where_that_is_wanted() -> None:
     tools = TransferTools(Hours(), callbacks=Store(), caller="nobody", apology=None)
     async with simulate() as call, talk(call, tools, script()) as each:
