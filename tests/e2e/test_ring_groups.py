@@ -9,7 +9,8 @@ import pytest
 
 from . import cast, judge
 from .behaviour import Answer, NeverAnswer, Reject, Script
-from .switchboard import PATIENCE, Switchboard
+from .call import Call
+from .switchboard import PATIENCE, Switchboard, TransferCall
 
 
 async def test_the_others_stop_ringing_when_one_has_accepted(switchboard: Switchboard) -> None:
@@ -30,15 +31,21 @@ async def test_the_others_stop_ringing_when_one_has_accepted(switchboard: Switch
     assert outcome["attempts"] == ["answered_elsewhere", "bridged", "answered_elsewhere"]
 
 
-async def test_who_is_being_briefed_hears_that_it_is_taken_and_nobody_hears_another(
-    switchboard: Switchboard,
-) -> None:
+async def both_briefed(switchboard: Switchboard) -> tuple[TransferCall, Call, Call]:
+    """Return a call, and the two phones that were rung at once and are both being briefed."""
     call = await switchboard.call([Answer(after=0.5), Answer(after=0.5)], options={"ring": "all"})
     await call.ask()
     first, second = await asyncio.gather(call.human(0), call.human(1))
     await asyncio.gather(
         first.hears(cast.BRIEFING, PATIENCE), second.hears(cast.BRIEFING, PATIENCE)
     )
+    return call, first, second
+
+
+async def test_who_is_being_briefed_hears_that_it_is_taken_and_nobody_hears_another(
+    switchboard: Switchboard,
+) -> None:
+    call, first, second = await both_briefed(switchboard)
     # Not before: who talks on and on from the first moment is listened to, and hears nothing.
     second.tone(cast.HELLO)
     await asyncio.sleep(1.0)
@@ -50,6 +57,19 @@ async def test_who_is_being_briefed_hears_that_it_is_taken_and_nobody_hears_anot
     for listener in (call.caller, first):
         late = judge.heard(listener, [cast.HELLO], 0.0)
         assert late == 0, f"{late} ms of another human"
+
+
+async def test_a_call_that_ends_at_once_leaves_no_colleague_on_the_line(
+    switchboard: Switchboard,
+) -> None:
+    call, first, second = await both_briefed(switchboard)
+    await asyncio.sleep(0.5)
+    await call.briefed(first)
+    await call.told("verdict", verdict="accepted")
+    await asyncio.sleep(0.2)
+    await call.caller.hang_up()
+    await asyncio.gather(first.wait("ended", PATIENCE), second.wait("ended", PATIENCE))
+    assert judge.heard(second, [cast.CALLER, cast.HUMAN], 0.0) == 0
 
 
 async def test_one_declines_one_is_busy_and_the_last_takes_it(switchboard: Switchboard) -> None:
