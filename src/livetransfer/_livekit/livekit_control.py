@@ -29,7 +29,13 @@ from .room_audio import open_sink
 from .signalling.dtmf import send_keys
 from .signalling.own_numbers import OwnNumbers
 from .signalling.refer_request import refer
-from .signalling.room_events import CALL_ID, CALLER_NUMBER, RoomEvents
+from .signalling.room_events import (
+    CALL_ID,
+    CALLER_NUMBER,
+    DISPATCH_RULE,
+    OUR_NUMBER,
+    RoomEvents,
+)
 from .signalling.server_api import Wire
 from .tasks import Tasks, finish
 
@@ -83,6 +89,12 @@ class LiveKitControl:
         return dict(caller.attributes) if caller is not None else {}
 
     @property
+    def _called(self) -> str | None:
+        """The number that the caller has called; None where it was he who was called."""
+        attributes = self.caller_attributes
+        return attributes.get(OUR_NUMBER) if DISPATCH_RULE in attributes else None
+
+    @property
     def name(self) -> str:
         """The room's name."""
         return self.room.name
@@ -118,7 +130,7 @@ class LiveKitControl:
         An inbound number of this server itself is refused: agents would dial each other.
         See [`CallControl.dial`][livetransfer.control.CallControl.dial].
         """
-        await self._own_numbers.check(destination)
+        await self._own_numbers.check(destination, self._called)
         if identity == self._caller.identity:
             await self._joining.dial_caller(destination, ring_timeout=ring_timeout)
             self.call_id(self._caller)

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from livetransfer._livekit.livekit_control import LiveKitControl
 from livetransfer._livekit.signalling.own_numbers import KEPT, OwnNumbers
 from livetransfer._livekit.tasks import Tasks
+from livetransfer.control import Leg
 from livetransfer.destination import Destination
 from livetransfer.errors import DialFailed
 from livetransfer.status import TransferStatus
 
-from .livekit_fakes import FakeRoom, FakeWire
+from .livekit_fakes import FakeRoom, FakeWire, fake_call
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -33,6 +35,41 @@ async def test_refused(listed: str, address: str) -> None:
         await own.check(Destination(address))
     assert caught.value.status is TransferStatus.INVALID_DESTINATION
     assert not caught.value.indeterminate
+
+
+@pytest.mark.parametrize("called", ["+15550100", "15550100"])
+async def test_what_the_caller_has_called_is_one_whatever_the_trunks_list(called: str) -> None:
+    wire, own = make()
+    with pytest.raises(DialFailed, match="a loop"):
+        await own.check(Destination("+15550100"), called)
+    assert wire.count("inbound_numbers") == 0
+    await own.check(Destination("+15550100", own_number=True), called)
+    await own.check(Destination("+15550101"), called)
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+async def test_a_caller_who_was_called_has_called_no_number_of_ours(inbound: bool) -> None:
+    room, wire, events = fake_call()
+    attributes = room.remote_participants["caller"].attributes
+    attributes["sip.trunkPhoneNumber"] = "+15550100"
+    if inbound:
+        attributes["sip.ruleID"] = "SDR_1"
+    rung: list[str] = []
+
+    class Rings:
+        async def dial(self, destination: Destination, *, identity: str, **_: Any) -> Leg:
+            rung.append(destination.address)
+            return Leg(identity, destination)
+
+    joining: Any = Rings()
+    control = LiveKitControl(wire, events, "caller", joining)
+    main_line = Destination("+15550100")
+    if inbound:
+        with pytest.raises(DialFailed, match="a loop"):
+            await control.dial(main_line, identity="human", ring_timeout=10)
+    else:
+        await control.dial(main_line, identity="human", ring_timeout=10)
+    assert rung == ([] if inbound else ["+15550100"])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ class OwnNumbers:
     """The numbers of the server's inbound trunks.
 
     Whoever dials one gets an agent of this server, who may transfer again: agents would dial each
-    other for as long as nobody hangs up. An inbound trunk that takes every number lists none.
+    other for as long as nobody hangs up. An inbound trunk that takes every number lists none; the
+    number that the caller himself has called is one of them all the same.
 
     Args:
         wire: The server API.
@@ -47,10 +48,14 @@ class OwnNumbers:
         if self._fetching is None and (not at or asyncio.get_running_loop().time() - at > KEPT):
             self._fetching = self._tasks.start(self._fetch(), "own-numbers")
 
-    async def check(self, destination: Destination) -> None:
+    async def check(self, destination: Destination, called: str | None = None) -> None:
         """Refuse `destination` where it is one of them, unless it is meant (`own_number`).
 
         A list that cannot be had refuses nobody.
+
+        Args:
+            destination: Who is about to be dialled.
+            called: The number that the caller has called, where it is known.
 
         Raises:
             DialFailed: It is one of them; nothing was dialled.
@@ -58,11 +63,13 @@ class OwnNumbers:
         number = _plain(destination.sip_user or "")
         if destination.own_number or number is None:
             return
-        self.prepare()
-        if self._fetching is not None:
-            await asyncio.wait([self._fetching], timeout=WITHIN)
-        _, numbers = _known.get(self._wire.url, (0.0, frozenset()))
-        if number in numbers:
+        own = _plains([called or ""])
+        if number not in own:
+            self.prepare()
+            if self._fetching is not None:
+                await asyncio.wait([self._fetching], timeout=WITHIN)
+            _, own = _known.get(self._wire.url, (0.0, frozenset()))
+        if number in own:
             raise DialFailed(
                 "the destination is an inbound number of this LiveKit server, whose agent would "
                 "answer: a loop; where that is meant, say Destination(own_number=True)",

@@ -22,12 +22,18 @@ from livetransfer.control import (
 
 from .server_api import Wire
 
-__all__ = ["CALL_ID", "CALL_STATUS", "RoomEvents"]
+__all__ = ["CALL_ID", "CALL_STATUS", "DISPATCH_RULE", "OUR_NUMBER", "RoomEvents"]
 
 CALL_STATUS = "sip.callStatus"
 # The header's value, as the trunk has it; "sip.callID" is a name of LiveKit's own.
 CALLER_NUMBER = "sip.phoneNumber"
 """The attribute with the number of the other side of a SIP leg: of an inbound one, the caller's."""
+
+OUR_NUMBER = "sip.trunkPhoneNumber"
+"""The attribute with the number of this side: of an inbound leg, the one that was called."""
+
+DISPATCH_RULE = "sip.ruleID"
+"""The attribute of an inbound leg with the rule that brought it to a room."""
 
 CALL_ID = "sip.callIDFull"
 
