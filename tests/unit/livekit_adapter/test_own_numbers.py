@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from livetransfer._livekit.leg_room import Place
 from livetransfer._livekit.livekit_control import LiveKitControl
 from livetransfer._livekit.signalling.own_numbers import KEPT, OwnNumbers
 from livetransfer._livekit.tasks import Tasks
@@ -57,6 +58,11 @@ async def test_a_caller_who_was_called_has_called_no_number_of_ours(inbound: boo
     rung: list[str] = []
 
     class Rings:
+        def place(self, identity: str) -> Place:
+            return Place(wire, events)
+
+        async def aclose(self) -> None: ...
+
         async def dial(self, destination: Destination, *, identity: str, **_: Any) -> Leg:
             rung.append(destination.address)
             return Leg(identity, destination)
@@ -70,6 +76,7 @@ async def test_a_caller_who_was_called_has_called_no_number_of_ours(inbound: boo
     else:
         await control.dial(main_line, identity="human", ring_timeout=10)
     assert rung == ([] if inbound else ["+15550100"])
+    await control.aclose()
 
 
 @pytest.mark.parametrize(
