@@ -8,8 +8,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from livetransfer._logged import logged
-
 __all__ = ["Scripts"]
 
 logger = logging.getLogger("livetransfer")
@@ -66,7 +64,7 @@ class Scripts:
     def log_errors(self) -> None:
         """Log what scripts and listeners raised: it may be behind what the test failed with."""
         for error in self._errors:
-            logger.error("a script of the simulation failed", **logged(error))
+            logger.error("a script of the simulation failed", exc_info=error)
 
     def raise_errors(self) -> None:
         """Raise the first error of a script or a listener, if there was one."""
