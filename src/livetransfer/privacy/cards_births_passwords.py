@@ -81,8 +81,9 @@ _SHORT_NEAR = 60
 
 
 _DIGIT = re.compile(r"\d")
-# One of these is in each of the words: "six" in "sixteen" and "sixty".
+# They count among other digits only.
 _AMONG_OTHERS = ("oh", " o ", "hundred", "thousand")
+# One of these is in each of the words: "six" in "sixteen" and "sixty".
 _SHORTEST_WORDS = tuple(
     word for word in DIGIT_WORDS if not any(other in word for other in DIGIT_WORDS if other != word)
 )
