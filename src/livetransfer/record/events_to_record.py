@@ -236,11 +236,11 @@ def _index(phones: Sequence[PhonePart], identity: str) -> int | None:
 def _phone(record: TransferRecord, event: Any, change: Callable[..., Any]) -> dict[str, Any]:
     attempts = record.attempts or (AttemptPart(number=1, at=event.at),)
     destination = event.destination if isinstance(event, PhoneDialled) else None
-    at = len(attempts) - 1
-    while at > 0 and _index(attempts[at].phones, event.identity) is None:
-        at -= 1
-    if at == 0 and _index(attempts[0].phones, event.identity) is None:
-        at = len(attempts) - 1
+    last = len(attempts) - 1
+    at = next(
+        (i for i in range(last, -1, -1) if _index(attempts[i].phones, event.identity) is not None),
+        last,
+    )
     changed = _changed(attempts[at], event.identity, partial(change, event), destination)
     return {"attempts": (*attempts[:at], changed, *attempts[at + 1 :])}
 

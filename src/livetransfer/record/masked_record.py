@@ -12,7 +12,6 @@ from .model import AttemptPart, BriefingPart, HoldPart, PhonePart, TransferRecor
 __all__ = ["Private", "private"]
 
 T = TypeVar("T")
-P = TypeVar("P")
 
 _NAMES = frozenset(
     {"status", "mode", "identity", "human_identity", "kind", "method", "call_id", "timings"}
@@ -68,7 +67,7 @@ class Private:
             outcome=None if record.outcome is None else self._plain(record.outcome),
         )
 
-    def _part(self, part: P, mask: Callable[[P], P]) -> P:
+    def _part(self, part: T, mask: Callable[[T], T]) -> T:
         """Return what `mask` makes of a part, which is the same object until something changes.
 
         For parts that are frozen through and through: records share what comes of them.
@@ -76,7 +75,7 @@ class Private:
         known = self._parts.get(id(part))
         if known is None or known[0] is not part:
             known = self._parts[id(part)] = (part, mask(part))
-        masked: P = known[1]
+        masked: T = known[1]
         return masked
 
     def _once(self, key: Any, read: Callable[[], T]) -> T:
